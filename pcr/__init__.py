@@ -1,0 +1,1 @@
+"""The core: from DICOM files to a pCR probability and its DICOM report, free of any application framework."""
