@@ -5,10 +5,88 @@ Training on ready-made crops uses `normalise` alone; inference, and training on 
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import map_coordinates
 
-from pcr.manifest import Normalisation
+from pcr.lesion import Lesion
+from pcr.manifest import CropSpec, Normalisation
+from pcr.volume import DceVolume
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crop:
+    """The window around a lesion, as several combs of slices that together hold every slice of the lesion.
+
+    Attributes:
+        pixels: signal float32 [combs, 3 phases, slices, grid, grid], zero beyond the border of the image.
+        slice_indices: for each comb, the slices of the dynamic series that it holds, rising; a lesion with fewer
+            slices than the network reads has some of them twice.
+        first_pixel: row and column index, in the dynamic series, of the centre of the window's first pixel.
+        step: rows and columns of the dynamic series from one pixel of the window to the next.
+        grid: pixels along each side of the window.
+    """
+
+    pixels: npt.NDArray[np.float32]
+    slice_indices: tuple[tuple[int, ...], ...]
+    first_pixel: tuple[float, float]
+    step: tuple[float, float]
+    grid: int
+
+    def sample(self, image: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
+        """Resample one slice [rows, columns] of the dynamic series onto the window, linearly, zero outside."""
+        rows, columns = (
+            first + step * np.arange(self.grid) for first, step in zip(self.first_pixel, self.step, strict=True)
+        )
+        places = np.meshgrid(rows, columns, indexing="ij")
+        sampled: npt.NDArray[np.float32] = map_coordinates(
+            image.astype(np.float32, copy=False), places, order=1, mode="constant", cval=0.0
+        )
+        return sampled
+
+
+def extract(volume: DceVolume, lesion: Lesion, spec: CropSpec) -> Crop:
+    """Cut the model's window around a lesion out of the pre, early and late phases.
+
+    The window is centred on the bounding box of the lesion's largest section, as the training crops are.
+    """
+    rows, columns = np.nonzero(lesion.mask[lesion.largest_slice])
+    centre = ((rows.min() + rows.max()) / 2, (columns.min() + columns.max()) / 2)
+    pixel_mm = spec.window_mm / spec.grid
+    step = (pixel_mm / volume.geometry.pixel_spacing[0], pixel_mm / volume.geometry.pixel_spacing[1])
+    half = (spec.grid - 1) / 2
+    frame = Crop(
+        pixels=np.empty((0, 3, spec.slices, spec.grid, spec.grid), dtype=np.float32),
+        slice_indices=slice_combs(*lesion.slice_range, spec.slices),
+        first_pixel=(centre[0] - half * step[0], centre[1] - half * step[1]),
+        step=step,
+        grid=spec.grid,
+    )
+    phases = [volume.pixels[volume.series.index(phase.role)] for phase in spec.phases]
+    window = {
+        index: np.stack([frame.sample(phase[index]) for phase in phases])
+        for index in sorted({i for comb in frame.slice_indices for i in comb})
+    }
+    pixels = np.stack([np.stack([window[i] for i in comb], axis=1) for comb in frame.slice_indices])
+    return replace(frame, pixels=pixels)
+
+
+def slice_combs(first: int, last: int, slices: int) -> tuple[tuple[int, ...], ...]:
+    """Interleaved combs of `slices` slice indices that together hold every slice from `first` to `last`.
+
+    With more slices than a comb holds, comb k starts at slice k and steps by the number of combs, so each spans
+    the lesion; places beyond the last slice repeat it. With fewer, they are spread evenly and repeated.
+    """
+    extent = last - first + 1
+    if extent <= slices:
+        spread = np.round(np.linspace(first, last, slices)).astype(int)
+        return (tuple(int(i) for i in spread),)
+    combs = -(-extent // slices)
+    return tuple(
+        tuple(min(first + comb + combs * place, last) for place in range(slices)) for comb in range(combs)
+    )
 
 
 def normalise(pixels: npt.NDArray[np.generic], spec: Normalisation) -> npt.NDArray[np.float32]:

@@ -1,0 +1,120 @@
+"""A FHIR R4 Bundle as clinical records: the patient, and observations that carry LOINC codes.
+
+A checked subset of the resources: what is not known is passed over, what is known and malformed is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pcr.reasons import NotEvaluable, ReasonCode
+
+LOINC = "http://loinc.org"
+SNOMED = "http://snomed.info/sct"
+DICOM = "http://dicom.nema.org/resources/ontology/DCM"
+
+# LOINC 2.78: receptor presence by immune stain in a breast cancer specimen, and interpretation in tissue.
+_VARIABLE_OF_CODE = {
+    (LOINC, "85337-4"): "er",
+    (LOINC, "16112-5"): "er",
+    (LOINC, "85339-0"): "pr",
+    (LOINC, "16113-3"): "pr",
+    (LOINC, "85319-2"): "her2",
+    (LOINC, "48676-1"): "her2",
+    (LOINC, "30525-0"): "age",
+    (LOINC, "21612-7"): "age",
+    (DICOM, "111539"): "menopausal_status",
+}
+_RECEPTOR_OF_CODE = {
+    (SNOMED, "10828004"): True,
+    (SNOMED, "260385009"): False,
+    (LOINC, "LA6576-8"): True,
+    (LOINC, "LA6577-6"): False,
+}
+# PS3.16 CID 6086 Menopausal Phase.
+_MENOPAUSE_OF_CODE = {
+    (SNOMED, "309606002"): "pre",
+    (SNOMED, "303111005"): "peri",
+    (SNOMED, "307429007"): "post",
+    (SNOMED, "371036001"): "post",
+}
+_UNUSABLE = {"entered-in-error", "cancelled", "preliminary", "registered"}
+
+
+def bundle_records(bundle: dict[str, Any]) -> list[dict[str, Any]]:
+    """One record per Patient of a Bundle, in the fields of the plain clinical file.
+
+    Raises:
+        NotEvaluable: `clinical_record_invalid` on malformed resources, on values with unknown codes and on two
+            observations that contradict each other.
+    """
+    resources = [_object(_object(entry).get("resource")) for entry in _list(bundle.get("entry"))]
+    patients = [resource for resource in resources if resource.get("resourceType") == "Patient"]
+    observations = [resource for resource in resources if resource.get("resourceType") == "Observation"]
+    if not patients:
+        raise _invalid("the Bundle has no Patient")
+    return [_record(patient, observations, len(patients) == 1) for patient in patients]
+
+
+def _record(patient: dict[str, Any], observations: list[dict[str, Any]], only_one: bool) -> dict[str, Any]:
+    ids = [str(value) for i in _list(patient.get("identifier")) if (value := _object(i).get("value"))]
+    record: dict[str, Any] = {"patient_ids": ids}
+    if patient.get("birthDate"):
+        record["birth_date"] = patient["birthDate"]
+    for observation in observations:
+        if observation.get("status") in _UNUSABLE or not _is_about(observation, patient, only_one):
+            continue
+        found = [
+            _VARIABLE_OF_CODE[code] for code in _codes(observation.get("code")) if code in _VARIABLE_OF_CODE
+        ]
+        if not found:
+            continue
+        name, value = found[0], _value(found[0], observation)
+        if record.setdefault(name, value) != value:
+            raise _invalid(f"two observations of {name} contradict each other")
+    return record
+
+
+def _is_about(observation: dict[str, Any], patient: dict[str, Any], only_one: bool) -> bool:
+    reference = _object(observation.get("subject")).get("reference")
+    if reference is None:
+        return only_one
+    return str(reference).rsplit("/", 1)[-1] == str(patient.get("id")) or reference == patient.get("fullUrl")
+
+
+def _value(name: str, observation: dict[str, Any]) -> object:
+    if name == "age":
+        quantity = _object(observation.get("valueQuantity"))
+        if quantity.get("code", "a") != "a" or not isinstance(quantity.get("value"), int | float):
+            raise _invalid("an age must be a valueQuantity in years (UCUM 'a')")
+        return float(quantity["value"])
+    known: dict[tuple[str, str], Any] = _MENOPAUSE_OF_CODE if name == "menopausal_status" else _RECEPTOR_OF_CODE
+    values = {known[code] for code in _codes(observation.get("valueCodeableConcept")) if code in known}
+    if len(values) != 1:
+        raise _invalid(f"the value of {name} has no code that is known")
+    return values.pop()
+
+
+def _codes(concept: object) -> list[tuple[str, str]]:
+    codings = (_object(coding) for coding in _list(_object(concept).get("coding")))
+    return [(str(coding.get("system")), str(coding.get("code"))) for coding in codings]
+
+
+def _object(value: object) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise _invalid("the Bundle is malformed: an object was expected")
+    return value
+
+
+def _list(value: object) -> list[Any]:
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise _invalid("the Bundle is malformed: a list was expected")
+    return value
+
+
+def _invalid(message: str) -> NotEvaluable:
+    return NotEvaluable(ReasonCode.CLINICAL_RECORD_INVALID, f"the clinical record is not valid: {message}")

@@ -1,0 +1,118 @@
+"""The lesion that a probability is for: where it is, how large, how it enhances, and who said so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from highdicom.volume import VolumeGeometry
+from scipy.spatial import ConvexHull, QhullError
+from scipy.spatial.distance import pdist
+
+from pcr.kinetics import Kinetics, measure
+from pcr.volume import DceVolume
+
+LesionSource = Literal["kinetic", "segmentation"]
+Laterality = Literal["left", "right"]
+PointMm = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A place that could have been the lesion: centroid in LPS mm, volume, and the localiser's score from 0 to 1."""
+
+    centroid_lps_mm: PointMm
+    volume_ml: float
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesion:
+    """A lesion on the grid of the dynamic series.
+
+    Attributes:
+        mask: bool [slices, rows, columns], not empty.
+        source: who outlined it.
+        score: the localiser's score from 0 to 1; None for a segmentation that came with the study.
+        volume_ml: voxel volume x number of voxels.
+        longest_diameter_mm: largest distance between two points of the lesion, in three dimensions.
+        centroid_lps_mm: mean of the voxel centres in patient coordinates, LPS.
+        runners_up: the other candidates, best first.
+    """
+
+    mask: npt.NDArray[np.bool_]
+    source: LesionSource
+    score: float | None
+    volume_ml: float
+    longest_diameter_mm: float
+    centroid_lps_mm: PointMm
+    laterality: Laterality
+    kinetics: Kinetics
+    runners_up: tuple[Candidate, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.mask.ndim != 3 or self.mask.dtype != np.bool_ or not self.mask.any():
+            raise ValueError(f"mask must be a bool volume that is not empty, got {self.mask.dtype} {self.mask.shape}")
+
+    @property
+    def slice_range(self) -> tuple[int, int]:
+        """First and last slice index that the lesion reaches."""
+        slices = np.flatnonzero(self.mask.any(axis=(1, 2)))
+        return int(slices[0]), int(slices[-1])
+
+    @property
+    def largest_slice(self) -> int:
+        """Index of the slice with the largest section."""
+        return int(self.mask.sum(axis=(1, 2)).argmax())
+
+
+def outlined(
+    mask: npt.NDArray[np.bool_],
+    volume: DceVolume,
+    *,
+    source: LesionSource,
+    laterality: Laterality,
+    score: float | None = None,
+    runners_up: tuple[Candidate, ...] = (),
+) -> Lesion:
+    """Measure a mask [slices, rows, columns] on a dynamic series and make it a Lesion.
+
+    Raises ValueError on an empty mask or one without signal.
+    """
+    if not mask.any():
+        raise ValueError("mask is empty")
+    indices = np.argwhere(mask)
+    series = volume.series
+    mean_signal = volume.pixels[:, mask].mean(axis=1, dtype=np.float64)
+    return Lesion(
+        mask=mask,
+        source=source,
+        score=score,
+        volume_ml=len(indices) * volume.geometry.voxel_volume / 1000,
+        longest_diameter_mm=longest_diameter_mm(indices, volume.geometry),
+        centroid_lps_mm=centroid_lps_mm(indices, volume.geometry),
+        laterality=laterality,
+        kinetics=measure(mean_signal, series.index("pre"), series.index("early"), series.index("late")),
+        runners_up=runners_up,
+    )
+
+
+def centroid_lps_mm(indices: npt.NDArray[np.integer], geometry: VolumeGeometry) -> PointMm:
+    """Mean of voxel centres [n, 3] in patient coordinates."""
+    x, y, z = geometry.map_indices_to_reference(indices.mean(axis=0, keepdims=True))[0]
+    return float(x), float(y), float(z)
+
+
+def longest_diameter_mm(indices: npt.NDArray[np.integer], geometry: VolumeGeometry) -> float:
+    """Largest distance between two voxels [n, 3], from outer edge to outer edge along the mean voxel size."""
+    points = geometry.map_indices_to_reference(indices.astype(float))
+    edge = float(np.mean(geometry.spacing))
+    if len(points) == 1:
+        return edge
+    try:
+        points = points[ConvexHull(points).vertices]
+    except QhullError:  # all in one plane or line: the points are few enough as they are
+        points = np.unique(points, axis=0)[:: max(1, len(points) // 2000)]
+    return float(pdist(points).max()) + edge
