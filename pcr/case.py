@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pcr.attention import AttentionMap
 from pcr.clinical import ClinicalRecord, EncodedClinical
@@ -11,6 +11,9 @@ from pcr.lesion import Lesion
 from pcr.model import Prediction
 from pcr.study import Study
 from pcr.volume import DceVolume
+
+if TYPE_CHECKING:
+    from pcr.report.overlay import OverlayPage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,13 @@ class PredictedCase(LesionCase):
     encoded: EncodedClinical
     prediction: Prediction
     attention: AttentionMap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IllustratedCase(PredictedCase):
+    """A case whose overlay pages are drawn."""
+
+    pages: tuple[OverlayPage, ...]
 
 
 _Next = TypeVar("_Next", bound=Case)

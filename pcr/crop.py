@@ -13,6 +13,7 @@ from scipy.ndimage import map_coordinates
 
 from pcr.lesion import Lesion
 from pcr.manifest import CropSpec, Normalisation
+from pcr.reasons import NotEvaluable, ReasonCode
 from pcr.volume import DceVolume
 
 
@@ -87,6 +88,18 @@ def slice_combs(first: int, last: int, slices: int) -> tuple[tuple[int, ...], ..
     return tuple(
         tuple(min(first + comb + combs * place, last) for place in range(slices)) for comb in range(combs)
     )
+
+
+def normalised_combs(crop: Crop, spec: Normalisation) -> npt.NDArray[np.float32]:
+    """The network's input for a crop, float32 [combs, phases, slices, grid, grid], each comb by its own statistics.
+
+    Raises:
+        NotEvaluable: `corrupt_pixels` where the window is flat or not finite.
+    """
+    try:
+        return np.stack([normalise(comb, spec) for comb in crop.pixels])
+    except ValueError as error:
+        raise NotEvaluable(ReasonCode.CORRUPT_PIXELS, f"the window around the lesion can not be read: {error}") from None
 
 
 def normalise(pixels: npt.NDArray[np.generic], spec: Normalisation) -> npt.NDArray[np.float32]:

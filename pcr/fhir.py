@@ -48,38 +48,44 @@ def bundle_records(bundle: dict[str, Any]) -> list[dict[str, Any]]:
         NotEvaluable: `clinical_record_invalid` on malformed resources, on values with unknown codes and on two
             observations that contradict each other.
     """
-    resources = [_object(_object(entry).get("resource")) for entry in _list(bundle.get("entry"))]
-    patients = [resource for resource in resources if resource.get("resourceType") == "Patient"]
-    observations = [resource for resource in resources if resource.get("resourceType") == "Observation"]
+    entries = [_object(entry) for entry in _list(bundle.get("entry"))]
+    patients: list[tuple[dict[str, Any], set[str]]] = []
+    observations: list[dict[str, Any]] = []
+    for entry in entries:
+        resource = _object(entry.get("resource"))
+        if resource.get("resourceType") == "Patient":
+            patients.append((resource, {str(entry.get("fullUrl")), f"Patient/{resource.get('id')}"}))
+        elif resource.get("resourceType") == "Observation":
+            observations.append(resource)
     if not patients:
         raise _invalid("the Bundle has no Patient")
-    return [_record(patient, observations, len(patients) == 1) for patient in patients]
+    return [
+        _record(patient, [o for o in observations if _is_about(o, references, len(patients) == 1)])
+        for patient, references in patients
+    ]
 
 
-def _record(patient: dict[str, Any], observations: list[dict[str, Any]], only_one: bool) -> dict[str, Any]:
+def _record(patient: dict[str, Any], observations: list[dict[str, Any]]) -> dict[str, Any]:
     ids = [str(value) for i in _list(patient.get("identifier")) if (value := _object(i).get("value"))]
     record: dict[str, Any] = {"patient_ids": ids}
     if patient.get("birthDate"):
         record["birth_date"] = patient["birthDate"]
     for observation in observations:
-        if observation.get("status") in _UNUSABLE or not _is_about(observation, patient, only_one):
+        names = [_VARIABLE_OF_CODE[code] for code in _codes(observation.get("code")) if code in _VARIABLE_OF_CODE]
+        if not names or observation.get("status") in _UNUSABLE:
             continue
-        found = [
-            _VARIABLE_OF_CODE[code] for code in _codes(observation.get("code")) if code in _VARIABLE_OF_CODE
-        ]
-        if not found:
-            continue
-        name, value = found[0], _value(found[0], observation)
-        if record.setdefault(name, value) != value:
-            raise _invalid(f"two observations of {name} contradict each other")
+        value = _value(names[0], observation)
+        if record.setdefault(names[0], value) != value:
+            raise _invalid(f"two observations of {names[0]} contradict each other")
     return record
 
 
-def _is_about(observation: dict[str, Any], patient: dict[str, Any], only_one: bool) -> bool:
+def _is_about(observation: dict[str, Any], references: set[str], only_one: bool) -> bool:
+    """Whether the subject is this patient, by the entry's fullUrl or by a relative or absolute reference."""
     reference = _object(observation.get("subject")).get("reference")
     if reference is None:
         return only_one
-    return str(reference).rsplit("/", 1)[-1] == str(patient.get("id")) or reference == patient.get("fullUrl")
+    return any(str(reference) == known or str(reference).endswith("/" + known) for known in references)
 
 
 def _value(name: str, observation: dict[str, Any]) -> object:

@@ -1,0 +1,8 @@
+"""The MONAI Deploy application: settings, graph, command line."""
+
+import os
+
+# ONNX Runtime and Holoscan read these when they are first imported. No usage data leaves a hospital; the scheduler's
+# log of an operator's error would bury the one sentence that the user needs.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("HOLOSCAN_LOG_LEVEL", "OFF")

@@ -1,0 +1,49 @@
+"""Command line: `python -m app -i IN -o OUT [-m MODELS]`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.console import Console
+from app.log import error_log
+from app.run import EXIT_CONFIGURATION, EXIT_INTERNAL, run
+from app.settings import choose_folders, read_settings
+from pcr.reasons import BadConfiguration, BadModel
+from pcr.report.provenance import RESEARCH_NOTICE
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the application; the exit status is that of the contract in docs/users.md."""
+    options = _parser().parse_args(arguments)
+    console = Console()
+    with error_log() as log_path:
+        try:
+            folders = choose_folders(options.input, options.output, options.model)
+            outcome = run(folders, read_settings(), console)
+        except (BadConfiguration, BadModel) as error:
+            console.refused(error)
+            return EXIT_CONFIGURATION
+        except Exception as error:  # the console gets a sentence, the log the traceback
+            console.broke(error, log_path)
+            return EXIT_INTERNAL
+        console.summary(outcome, folders.output, log_path)
+        return outcome.exit_status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m app",
+        description="Probability of pathological complete response from a pre-treatment breast DCE-MRI study. "
+        + RESEARCH_NOTICE,
+    )
+    parser.add_argument("-i", "--input", type=Path, help="folder of DICOM files at any depth [HOLOSCAN_INPUT_PATH]")
+    parser.add_argument("-o", "--output", type=Path, help="folder for the results [HOLOSCAN_OUTPUT_PATH]")
+    parser.add_argument("-m", "--model", type=Path, help="folder that holds pcr/ (default: models/)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

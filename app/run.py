@@ -1,0 +1,176 @@
+"""One run: every study of the input through the graph, its outcome published, the index written last."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from datetime import datetime
+from typing import Protocol
+
+import pcr
+from app.settings import Folders, Settings
+from pcr.clinical_file import ClinicalFile, no_clinical_file, read_clinical_file
+from pcr.model import PcrModel, load_model
+from pcr.reasons import BadConfiguration, NotEvaluable, ReasonCode
+from pcr.report.provenance import RESEARCH_NOTICE, Provenance
+from pcr.report.publish import output_folder, publish_run, publish_study
+from pcr.report.result import (
+    Reason,
+    RunResult,
+    Status,
+    StudyEntry,
+    StudyResult,
+    model_facts,
+    passed_over_facts,
+    refused,
+)
+from pcr.study import Inbox, PassedOver, Study, read_inbox
+
+MODEL_NAME = "pcr"
+CLINICAL_NAME = "clinical.json"
+EXIT_COMPLETED, EXIT_INTERNAL, EXIT_CONFIGURATION, EXIT_NOT_EVALUABLE = 0, 1, 2, 3
+
+log = logging.getLogger(__name__)
+
+
+class Progress(Protocol):
+    """What a run tells of itself while it goes on."""
+
+    def found(self, inbox: Inbox) -> None:
+        """The studies are known."""
+
+    def step(self, study: Study, label: str) -> None:
+        """A step of a study begins."""
+
+    def finished(self, result: StudyResult) -> None:
+        """A study has its result."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOutcome:
+    """What a run came to."""
+
+    index: RunResult
+    results: tuple[StudyResult, ...]
+
+    @property
+    def exit_status(self) -> int:
+        """0 when every study is completed; else the worst wins: 1 over 3."""
+        statuses = {entry.status for entry in self.index.studies}
+        if "failed" in statuses:
+            return EXIT_INTERNAL
+        return EXIT_NOT_EVALUABLE if self.index.reason or "not_evaluable" in statuses else EXIT_COMPLETED
+
+
+def run(folders: Folders, settings: Settings, progress: Progress) -> RunOutcome:
+    """Process all studies of the input folder.
+
+    Raises:
+        BadConfiguration, BadModel: nothing was processed.
+    """
+    model = load_model(folders.models / MODEL_NAME, settings.device)
+    made = _provenance(model)
+    with output_folder(folders.output):
+        try:
+            inbox = read_inbox(folders.input)
+        except NotEvaluable as refusal:
+            reason = Reason(code=refusal.code, message=refusal.message)
+            index = RunResult(studies=(), reason=reason)
+            publish_run(folders.output, index)
+            return RunOutcome(index=index, results=())
+        progress.found(inbox)
+        batch = _Batch(folders, settings, model, made, inbox, progress)
+        results = tuple(batch.process(study) for study in inbox.studies)
+        index = _index(results, inbox.passed_over)
+        publish_run(folders.output, index)
+        return RunOutcome(index=index, results=results)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What the studies of one run share."""
+
+    folders: Folders
+    settings: Settings
+    model: PcrModel
+    made: Provenance
+    inbox: Inbox
+    progress: Progress
+
+    def process(self, study: Study) -> StudyResult:
+        """The published result of one study, whatever becomes of it."""
+        result = self._attempt(study)
+        if result.status != "completed":
+            publish_study(self.folders.output, result, {})
+        self.progress.finished(result)
+        return result
+
+    def _attempt(self, study: Study) -> StudyResult:
+        try:
+            return self._through_graph(study, lambda label: self.progress.step(study, label))
+        except NotEvaluable as refusal:
+            return self._refused(study, "not_evaluable", refusal.code, refusal.message)
+        except Exception:  # whatever breaks in one study must not take the others with it
+            log.exception("study %s failed", study.study_instance_uid)
+            return self._refused(
+                study, "failed", ReasonCode.INTERNAL_ERROR, "an unexpected error ended this study; see the log"
+            )
+
+    def _through_graph(self, study: Study, announce: Callable[[str], None]) -> StudyResult:
+        # Holoscan takes a second to import, and a run that refuses its input does not need it.
+        from app.application import BreastPcrApplication, StudyJob
+
+        job = StudyJob(
+            study=study,
+            studies=self.inbox.studies,
+            clinical_file=_clinical_file(self.folders.input, self.settings),
+            model=self.model,
+            localization=self.settings.localization.for_core(),
+            made=self.made,
+            out=self.folders.output,
+        )
+        return BreastPcrApplication(job, announce).process()
+
+    def _refused(self, study: Study, status: Status, code: ReasonCode, message: str) -> StudyResult:
+        reason = Reason(code=code, message=message)
+        facts = model_facts(self.model.folder, self.model.provider)
+        return refused(study.study_instance_uid, status, reason, facts, RESEARCH_NOTICE)
+
+
+def _provenance(model: PcrModel) -> Provenance:
+    return Provenance(
+        software_version=pcr.__version__,
+        model_name=model.folder.name,
+        model_version=model.folder.version,
+        model_sha256=model.manifest.onnx.sha256,
+        provider=model.provider,
+        made_at=datetime.now(),
+    )
+
+
+def _clinical_file(folder: Path, settings: Settings) -> ClinicalFile:
+    """The clinical file that the settings name, else the one at the root of the input, else none.
+
+    Raises:
+        BadConfiguration: the named file is not there.
+    """
+    named = settings.clinical_file
+    if named is not None and not named.is_file():
+        raise BadConfiguration("the clinical file that the settings name is not there")
+    path = named or folder / CLINICAL_NAME
+    return read_clinical_file(path) if path.is_file() else no_clinical_file()
+
+
+def _index(results: tuple[StudyResult, ...], passed_over: PassedOver) -> RunResult:
+    entries = tuple(
+        StudyEntry(
+            study_instance_uid=result.study_instance_uid,
+            status=result.status,
+            reason=result.reason,
+            path=result.study_instance_uid,
+        )
+        for result in results
+    )
+    return RunResult(studies=entries, passed_over=passed_over_facts(passed_over))

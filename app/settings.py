@@ -1,0 +1,131 @@
+"""Settings: app.yaml, each overridable by an environment variable, and the folders of a run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+from yaml import YAMLError
+
+from pcr.kinetic_localizer import LocalizerSettings
+from pcr.localize import LocalizationSettings
+from pcr.model import Device
+from pcr.reasons import BadConfiguration
+
+ENV_PREFIX = "BREAST_PCR_"
+APP_ROOT = Path(__file__).resolve().parent.parent
+
+# The names that a MAP's runner and mercure set, in the order in which they are honoured.
+_INPUT_NAMES = ("HOLOSCAN_INPUT_PATH", "MERCURE_IN_DIR")
+_OUTPUT_NAMES = ("HOLOSCAN_OUTPUT_PATH", "MERCURE_OUT_DIR")
+_MODEL_NAMES = ("HOLOSCAN_MODEL_PATH",)
+_CONFIG_NAME = "HOLOSCAN_CONFIG_PATH"
+
+
+class Localization(BaseModel):
+    """Whose outline of the lesion is taken, and what the kinetic localiser asks of a candidate."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    accept_automatic_segmentation: bool = False
+    min_score: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    runners_up: Annotated[int, Field(ge=0, le=20)] = 5
+
+    def for_core(self) -> LocalizationSettings:
+        """The same for the core."""
+        return LocalizationSettings(
+            accept_automatic_segmentation=self.accept_automatic_segmentation,
+            kinetic=LocalizerSettings(min_score=self.min_score, runners_up=self.runners_up),
+        )
+
+
+class Settings(BaseSettings):
+    """What a site may choose; docs/settings.md describes each."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix=ENV_PREFIX, env_nested_delimiter="__", yaml_file_encoding="utf-8"
+    )
+
+    device: Device = "auto"
+    clinical_file: Path | None = None
+    localization: Localization = Localization()
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **sources: PydanticBaseSettingsSource
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment over what is given to the constructor, which is what the file said."""
+        return sources["env_settings"], init_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where a run reads, writes and finds its models."""
+
+    input: Path
+    output: Path
+    models: Path
+
+
+def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read app.yaml, from HOLOSCAN_CONFIG_PATH or beside the application, then the environment.
+
+    Raises:
+        BadConfiguration: naming the entry that is wrong.
+    """
+    named = environment.get(_CONFIG_NAME)
+    path = Path(named) if named else APP_ROOT / "app.yaml"
+    if named and not path.is_file():
+        raise BadConfiguration(f"{_CONFIG_NAME} names a file that is not there")
+    try:
+        written = YamlConfigSettingsSource(Settings, yaml_file=path)() if path.is_file() else {}
+        return Settings(**written.get("breast_pcr", {}))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadConfiguration(f"setting '{where}': {first['msg']}") from None
+    except (YAMLError, OSError, TypeError, AttributeError, ValueError) as error:
+        raise BadConfiguration(f"app.yaml can not be read ({type(error).__name__}); check its syntax") from None
+
+
+def choose_folders(
+    given_input: Path | None,
+    given_output: Path | None,
+    given_models: Path | None,
+    environment: Mapping[str, str] = os.environ,
+) -> Folders:
+    """Folders from the command line, else from the environment; models default to `models/`.
+
+    Raises:
+        BadConfiguration: a folder is not named, not there, or the output lies in the input.
+    """
+    source = _required(given_input or _named(environment, _INPUT_NAMES), "input folder (-i)", _INPUT_NAMES)
+    out = _required(given_output or _named(environment, _OUTPUT_NAMES), "output folder (-o)", _OUTPUT_NAMES)
+    models = given_models or _named(environment, _MODEL_NAMES) or _default_models()
+    if not source.is_dir():
+        raise BadConfiguration("the input folder is not there")
+    if not models.is_dir():
+        raise BadConfiguration("the model folder is not there; name it with -m")
+    if out.resolve().is_relative_to(source.resolve()):
+        raise BadConfiguration("the output folder lies inside the input folder; name another one with -o")
+    return Folders(source, out, models)
+
+
+def _default_models() -> Path:
+    here = Path("models")
+    return here if here.is_dir() else APP_ROOT / "models"
+
+
+def _named(environment: Mapping[str, str], names: tuple[str, ...]) -> Path | None:
+    return next((Path(environment[name]) for name in names if environment.get(name)), None)
+
+
+def _required(path: Path | None, what: str, names: tuple[str, ...]) -> Path:
+    if path is None:
+        raise BadConfiguration(f"no {what} is given, nor is {' or '.join(names)} set")
+    return path

@@ -1,0 +1,60 @@
+"""Patient and study of a result: taken over from the source exactly, in the source's own characters.
+
+highdicom checks the patient's attributes as if it were to invent them: it refuses headers that lack one, code
+extensions whose first value is empty (PS3.3 C.12.1.1.2), and prints names that it finds odd. Sources are as they are,
+so its constructors get a header without identity, and the object gets the identity afterwards.
+"""
+
+from __future__ import annotations
+
+from highdicom.base import SOPClass
+from pydicom.charset import convert_encodings
+from pydicom.dataset import Dataset
+
+# Type 2 in the Patient and General Study modules (PS3.3 C.7.1.1, C.7.2.1): present in every object, empty if unknown.
+_TYPE_2 = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "ReferringPhysicianName",
+    "StudyID",
+    "AccessionNumber",
+)
+
+
+def without_identity(header: Dataset, slice_spacing_mm: float) -> Dataset:
+    """A source header as highdicom's constructors need it: patient and study empty, slice thickness a number.
+
+    Where the slice thickness is empty (it is type 2 in MR images), the distance between slices stands in for it.
+    """
+    blank = Dataset()
+    # Elements are shared with the source: what is to differ is left out here and made anew, never assigned.
+    blank.update({e.tag: e for e in header if e.keyword not in (*_TYPE_2, "SpecificCharacterSet", "SliceThickness")})
+    for keyword in _TYPE_2:
+        setattr(blank, keyword, "")
+    blank.SliceThickness = header.get("SliceThickness") or slice_spacing_mm
+    return blank
+
+
+def take_over_identity(made: SOPClass, header: Dataset) -> None:
+    """Give an object the patient, study and character set of its source."""
+    if "SpecificCharacterSet" in header:
+        made.SpecificCharacterSet = header.SpecificCharacterSet
+    made.copy_patient_and_study_information(header)
+    for keyword in _TYPE_2:
+        if keyword not in header:
+            setattr(made, keyword, "")
+
+
+def writable(text: str, header: Dataset) -> str:
+    """Text of ours with what the character set of the source can not hold replaced by question marks."""
+    for encoding in convert_encodings(header.get("SpecificCharacterSet")):
+        try:
+            text.encode(encoding)
+        except UnicodeEncodeError:
+            continue
+        return text
+    return text.encode("ascii", errors="replace").decode("ascii")

@@ -1,0 +1,131 @@
+"""Results reach the output folder all or nothing: staged beside their place, checked, then renamed.
+
+Whatever moment the program is killed at, the folder of a study is either not there or complete, and the index of the
+run is written when everything that it names is there. What a killed run left is cleared by the next one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pydicom
+from pydicom.dataset import Dataset
+
+from pcr.reasons import BadConfiguration
+from pcr.report.result import RunResult, StudyResult
+
+RESULT_NAME = "result.json"
+_STAGED = ".partial-new-"
+_REPLACED = ".partial-old-"
+
+
+@contextmanager
+def output_folder(out: Path) -> Iterator[None]:
+    """Hold the output folder for one run: nobody else writes to it, and what a killed run left is cleared.
+
+    Raises:
+        BadConfiguration: the folder can not be made or written, or another run holds it.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        handle = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise BadConfiguration(f"the output folder can not be used: {error.strerror}") from None
+    try:
+        _lock(handle)
+        _clear(out)
+        yield
+    finally:
+        os.close(handle)
+
+
+def publish_study(
+    out: Path, result: StudyResult, objects: Mapping[str, Sequence[Dataset]]
+) -> Path:
+    """Write the folder of one study: DICOM objects by kind (`SR`, `SEG`, `SC`) and result.json.
+
+    `result.outputs` must name the files, as `object_paths` gives them. An earlier result of the study is replaced.
+    """
+    uid = result.study_instance_uid
+    staged, final, replaced = out / (_STAGED + uid), out / uid, out / (_REPLACED + uid)
+    shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir()
+    datasets = [dataset for kind in objects.values() for dataset in kind]
+    for path, dataset in zip(object_paths(objects), datasets, strict=True):
+        target = staged / path
+        target.parent.mkdir(exist_ok=True)
+        dataset.save_as(target, enforce_file_format=True)
+        _check_written(target, dataset)
+        _sync(target)
+    _write_text(staged / RESULT_NAME, result.model_dump_json(indent=2))
+    for folder in (*sorted(p for p in staged.iterdir() if p.is_dir()), staged):
+        _sync(folder)
+    if final.exists():
+        final.rename(replaced)
+    staged.rename(final)
+    _sync(out)
+    shutil.rmtree(replaced, ignore_errors=True)
+    return final
+
+
+def publish_run(out: Path, result: RunResult) -> None:
+    """Write the index of the run, the last of all files."""
+    staged = out / (_STAGED + RESULT_NAME)
+    _write_text(staged, result.model_dump_json(indent=2))
+    staged.rename(out / RESULT_NAME)
+    _sync(out)
+
+
+def object_paths(objects: Mapping[str, Sequence[Dataset]]) -> tuple[str, ...]:
+    """Where each object goes below the folder of its study, in the order of the mapping."""
+    return tuple(
+        f"{kind}/{dataset.SOPInstanceUID}.dcm" for kind, datasets in objects.items() for dataset in datasets
+    )
+
+
+def _lock(folder: int) -> None:
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise BadConfiguration("another run writes to the output folder; wait for it, or name another one") from None
+
+
+def _clear(out: Path) -> None:
+    """Undo what a killed run left half done: bring back what it was replacing, drop what it was staging."""
+    (out / RESULT_NAME).unlink(missing_ok=True)
+    for replaced in out.glob(_REPLACED + "*"):
+        final = out / replaced.name.removeprefix(_REPLACED)
+        if final.exists():
+            shutil.rmtree(replaced)
+        else:
+            replaced.rename(final)
+    for staged in out.glob(_STAGED + "*"):
+        if staged.is_dir():
+            shutil.rmtree(staged)
+        else:
+            staged.unlink()
+
+
+def _check_written(path: Path, dataset: Dataset) -> None:
+    """Read a file back: what a full disk or a broken encoder cut short must not be published."""
+    written = pydicom.dcmread(path)
+    if written.SOPInstanceUID != dataset.SOPInstanceUID or len(written) != len(dataset):
+        raise OSError(f"{path.name} was not written completely")
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text + "\n", "utf-8")
+    _sync(path)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

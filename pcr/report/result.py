@@ -1,0 +1,271 @@
+"""result.json: the facts of one study, and of one run, for machines. The schema is published in docs/."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from pcr.case import PredictedCase
+from pcr.manifest import ModelFolder
+from pcr.reasons import ReasonCode
+from pcr.study import PassedOver
+
+SCHEMA_VERSION = "1.0"
+Status = Literal["completed", "not_evaluable", "failed"]
+Point = tuple[float, float, float]
+
+
+class _Facts(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Reason(_Facts):
+    """Why there is no result."""
+
+    code: ReasonCode
+    message: str
+
+
+class PredictionFacts(_Facts):
+    """Calibrated probabilities; `interval` is the spread of the model's own parts."""
+
+    probability: float
+    interval: tuple[float, float]
+    threshold: float
+    above_threshold: bool | None
+    imaging_probability: float
+    clinical_probability: float
+
+
+class PhaseFacts(_Facts):
+    """A phase; `time_s` counts from the pre-contrast phase, `after_injection_s` from injection."""
+
+    series_instance_uid: str
+    description: str
+    time_s: float
+    after_injection_s: float
+    role: Literal["pre", "early", "late", "other"]
+
+
+class RejectedFacts(_Facts):
+    """A series that is not part of the dynamic one."""
+
+    series_instance_uid: str
+    description: str
+    reason: str
+
+
+class SelectionFacts(_Facts):
+    """Why this series, why not the others, and how the time of injection is known."""
+
+    why: str
+    rejected: tuple[RejectedFacts, ...]
+    injection_source: Literal["ContrastBolusStartTime", "estimated"]
+
+
+class ClinicalFacts(_Facts):
+    """Variables that the model read, with their values in its units, those that were missing, and their source."""
+
+    used: dict[str, float]
+    missing: tuple[str, ...]
+    source: str
+
+
+class KineticFacts(_Facts):
+    """Mean kinetics of the lesion."""
+
+    mean_signal: tuple[float, ...]
+    early_enhancement_percent: float
+    late_change_percent: float
+    signal_enhancement_ratio: float | None
+    curve_type: Literal["persistent", "plateau", "washout"]
+
+
+class CandidateFacts(_Facts):
+    """A place that could have been the lesion."""
+
+    centroid_lps_mm: Point
+    volume_ml: float
+    score: float
+
+
+class LesionFacts(_Facts):
+    """The lesion that the probability is for."""
+
+    source: Literal["kinetic", "segmentation"]
+    score: float | None
+    volume_ml: float
+    longest_diameter_mm: float
+    centroid_lps_mm: Point
+    laterality: Literal["left", "right"]
+    kinetics: KineticFacts
+    runners_up: tuple[CandidateFacts, ...]
+
+
+class AttentionFacts(_Facts):
+    """How much of the attention lies in the lesion."""
+
+    inside_lesion_fraction: float
+
+
+class ModelFacts(_Facts):
+    """Which model answered, and on what it ran."""
+
+    name: str
+    version: str
+    sha256: str
+    provider: str
+
+
+class StudyResult(_Facts):
+    """The facts of one study; what a step did not reach is null. No patient's name, birth date or id is ever here."""
+
+    schema_version: Literal["1.0"] = SCHEMA_VERSION
+    notice: str
+    status: Status
+    reason: Reason | None = None
+    study_instance_uid: str
+    prediction: PredictionFacts | None = None
+    phases: tuple[PhaseFacts, ...] = ()
+    pre_gap_s: float | None = None
+    selection: SelectionFacts | None = None
+    motion: None = None
+    clinical: ClinicalFacts | None = None
+    lesion: LesionFacts | None = None
+    attention: AttentionFacts | None = None
+    model: ModelFacts
+    warnings: tuple[str, ...] = ()
+    timings_s: dict[str, float] = {}
+    outputs: tuple[str, ...] = ()
+
+
+class StudyEntry(_Facts):
+    """A study in the index of a run; `path` is that of its folder below OUT."""
+
+    study_instance_uid: str
+    status: Status
+    reason: Reason | None
+    path: str | None
+
+
+class PassedOverFacts(_Facts):
+    """Files and studies that were left aside."""
+
+    not_dicom: int
+    outside_links: int
+    invalid_identity: int
+    other_studies: int
+
+
+class RunResult(_Facts):
+    """The index of a run, written last: when it is there, everything that it names is there."""
+
+    schema_version: Literal["1.0"] = SCHEMA_VERSION
+    studies: tuple[StudyEntry, ...]
+    reason: Reason | None = None
+    passed_over: PassedOverFacts | None = None
+
+
+def model_facts(folder: ModelFolder, provider: str) -> ModelFacts:
+    """Facts of a model and the provider that runs it."""
+    return ModelFacts(
+        name=folder.name, version=folder.version, sha256=folder.manifest.onnx.sha256, provider=provider
+    )
+
+
+def passed_over_facts(passed_over: PassedOver) -> PassedOverFacts:
+    """Facts of what was passed over."""
+    return PassedOverFacts(
+        not_dicom=passed_over.not_dicom,
+        outside_links=passed_over.outside_links,
+        invalid_identity=passed_over.invalid_identity,
+        other_studies=passed_over.other_studies,
+    )
+
+
+def completed(case: PredictedCase, model: ModelFacts, notice: str, outputs: tuple[str, ...]) -> StudyResult:
+    """The result of a study that got its probability."""
+    series, lesion, prediction = case.volume.series, case.lesion, case.prediction
+    return StudyResult(
+        notice=notice,
+        status="completed",
+        study_instance_uid=case.study.study_instance_uid,
+        prediction=PredictionFacts(
+            probability=prediction.probability,
+            interval=prediction.interval,
+            threshold=prediction.threshold,
+            above_threshold=prediction.above_threshold,
+            imaging_probability=prediction.imaging_probability,
+            clinical_probability=prediction.clinical_probability,
+        ),
+        phases=tuple(
+            PhaseFacts(
+                series_instance_uid=phase.series_instance_uid,
+                description=phase.description,
+                time_s=phase.time_s,
+                after_injection_s=phase.after_injection_s,
+                role=phase.role,
+            )
+            for phase in series.phases
+        ),
+        pre_gap_s=series.pre_gap_s,
+        selection=SelectionFacts(
+            why=series.selection.why,
+            rejected=tuple(
+                RejectedFacts(
+                    series_instance_uid=r.series_instance_uid, description=r.description, reason=r.reason
+                )
+                for r in series.selection.rejected
+            ),
+            injection_source=series.injection_source,
+        ),
+        clinical=_clinical(case),
+        lesion=LesionFacts(
+            source=lesion.source,
+            score=lesion.score,
+            volume_ml=lesion.volume_ml,
+            longest_diameter_mm=lesion.longest_diameter_mm,
+            centroid_lps_mm=lesion.centroid_lps_mm,
+            laterality=lesion.laterality,
+            kinetics=_kinetics(case),
+            runners_up=tuple(
+                CandidateFacts(centroid_lps_mm=c.centroid_lps_mm, volume_ml=c.volume_ml, score=c.score)
+                for c in lesion.runners_up
+            ),
+        ),
+        attention=AttentionFacts(inside_lesion_fraction=case.attention.inside_fraction(lesion.mask)),
+        model=model,
+        warnings=case.warnings,
+        timings_s=case.timings_s,
+        outputs=outputs,
+    )
+
+
+def refused(
+    study_instance_uid: str, status: Status, reason: Reason, model: ModelFacts, notice: str
+) -> StudyResult:
+    """The result of a study that got none."""
+    return StudyResult(
+        notice=notice, status=status, reason=reason, study_instance_uid=study_instance_uid, model=model
+    )
+
+
+def _clinical(case: PredictedCase) -> ClinicalFacts:
+    values = {name: case.clinical.value(name) for name in case.encoded.used_names}
+    return ClinicalFacts(
+        used={name: value for name, value in values.items() if value is not None},
+        missing=case.encoded.missing_names,
+        source=case.clinical.source,
+    )
+
+
+def _kinetics(case: PredictedCase) -> KineticFacts:
+    kinetics = case.lesion.kinetics
+    return KineticFacts(
+        mean_signal=kinetics.mean_signal,
+        early_enhancement_percent=kinetics.early_enhancement_percent,
+        late_change_percent=kinetics.late_change_percent,
+        signal_enhancement_ratio=kinetics.signal_enhancement_ratio,
+        curve_type=kinetics.curve_type,
+    )

@@ -1,0 +1,93 @@
+"""The lesion as a DICOM Segmentation (PS3.3 A.51), on the images of the early phase."""
+
+from __future__ import annotations
+
+import numpy as np
+from highdicom import AlgorithmIdentificationSequence, PixelMeasuresSequence
+from highdicom.color import CIELabColor
+from highdicom.seg import Segmentation, SegmentAlgorithmTypeValues, SegmentationTypeValues, SegmentDescription
+from highdicom.sr import CodedConcept
+from highdicom.uid import UID
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+
+from pcr.case import PredictedCase
+from pcr.lesion import Lesion, LesionSource
+from pcr.report.codes import BREAST, LATERALITY
+from pcr.report.identity import take_over_identity, without_identity
+from pcr.report.provenance import SEGMENTATION_SERIES_NUMBER, SOFTWARE_NAME, Provenance, series_description
+
+TRACKING_ID = "Lesion 1"
+OUTLINE_RGB = (0, 230, 200)
+
+ALGORITHM_NAMES: dict[LesionSource, str] = {
+    "kinetic": f"{SOFTWARE_NAME} kinetic localizer",
+    "segmentation": "Outline of a segmentation that came with the study",
+}
+# A segmentation that came with the study was, by the rules of taking it, not made by a machine alone.
+_ALGORITHM_TYPES: dict[LesionSource, SegmentAlgorithmTypeValues] = {
+    "kinetic": SegmentAlgorithmTypeValues.AUTOMATIC,
+    "segmentation": SegmentAlgorithmTypeValues.SEMIAUTOMATIC,
+}
+_ALGORITHM_FAMILIES: dict[LesionSource, Code] = {
+    "kinetic": codes.DCM.MorphologicalOperations,
+    "segmentation": codes.DCM.ManualProcessing,
+}
+
+
+def make_segmentation(case: PredictedCase, made: Provenance) -> Segmentation:
+    """The lesion as a BINARY segmentation with one segment, frame by frame on the early phase's own planes.
+
+    Planes without lesion have no frame. The planes are copied from the source images, not computed, since viewers
+    match them exactly.
+    """
+    geometry = case.volume.geometry
+    headers = [instance.header for instance in case.volume.series.phase("early").instances]
+    row_mm, column_mm = geometry.pixel_spacing
+    segmentation = Segmentation(
+        source_images=[without_identity(header, geometry.spacing_between_slices) for header in headers],
+        pixel_array=case.lesion.mask.astype(np.uint8),
+        segmentation_type=SegmentationTypeValues.BINARY,
+        segment_descriptions=[_segment(case.lesion, made)],
+        pixel_measures=PixelMeasuresSequence(
+            pixel_spacing=(row_mm, column_mm),
+            slice_thickness=geometry.spacing_between_slices,
+            spacing_between_slices=geometry.spacing_between_slices,
+        ),
+        series_instance_uid=UID(),
+        series_number=SEGMENTATION_SERIES_NUMBER,
+        series_description=series_description("Lesion outline"),
+        sop_instance_uid=UID(),
+        instance_number=1,
+        content_label="LESION",
+        content_description="Breast lesion that the pCR probability is for",
+        content_creator_name=f"{SOFTWARE_NAME}^",
+        **made.equipment,
+    )
+    segmentation.BodyPartExamined = "BREAST"
+    take_over_identity(segmentation, headers[0])
+    return segmentation
+
+
+def _segment(lesion: Lesion, made: Provenance) -> SegmentDescription:
+    """Segment 1 (PS3.3 C.8.20.4), with the anatomic region modified by the lesion's side (PS3.16 CID 244)."""
+    segment = SegmentDescription(
+        segment_number=1,
+        segment_label=f"Lesion, {lesion.laterality} breast",
+        segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
+        segmented_property_type=codes.SCT.Neoplasm,
+        algorithm_type=_ALGORITHM_TYPES[lesion.source],
+        algorithm_identification=AlgorithmIdentificationSequence(
+            name=ALGORITHM_NAMES[lesion.source],
+            family=_ALGORITHM_FAMILIES[lesion.source],
+            version=made.software_version,
+            source=SOFTWARE_NAME,
+        ),
+        tracking_uid=UID(),
+        tracking_id=TRACKING_ID,
+        anatomic_regions=[BREAST],
+        display_color=CIELabColor.from_rgb(*OUTLINE_RGB),
+    )
+    side = CodedConcept.from_code(LATERALITY[lesion.laterality])
+    segment.AnatomicRegionSequence[0].AnatomicRegionModifierSequence = [side]
+    return segment

@@ -1,0 +1,139 @@
+"""The report as a Comprehensive 3D SR (PS3.3 A.35.13) after TID 1500 Measurement Report (PS3.16)."""
+
+from __future__ import annotations
+
+from highdicom.seg import Segmentation
+from highdicom.sr import (
+    CodeContentItem,
+    Comprehensive3DSR,
+    ContainerContentItem,
+    ContentItem,
+    ContentSequence,
+    DeviceObserverIdentifyingAttributes,
+    ImageContentItem,
+    ImageLibraryEntryDescriptors,
+    MeasurementReport,
+    NumContentItem,
+    ObservationContext,
+    ObserverContext,
+    RelationshipTypeValues,
+)
+from highdicom.uid import UID
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+
+from pcr.case import PredictedCase
+from pcr.phases import Phase
+from pcr.report.codes import CONTRAST_PHASE, MRI_OF_BREAST, PHASES, TIME_SINCE_INJECTION, private_scheme
+from pcr.report.identity import take_over_identity, without_identity
+from pcr.report.provenance import (
+    MANUFACTURER,
+    REPORT_SERIES_NUMBER,
+    SOFTWARE_NAME,
+    Provenance,
+    series_description,
+)
+from pcr.report.sr_groups import clinical_group, lesion_group, prediction_group
+
+
+def make_report(case: PredictedCase, segmentation: Segmentation, made: Provenance) -> Comprehensive3DSR:
+    """The report of one prediction: unverified, preliminary, complete as far as the device goes.
+
+    The image library shows one image of each phase, so that a person can read it; every image of every phase and the
+    segmentation are the evidence (PS3.3 C.17.2.3). `segmentation` is that of the same case.
+    """
+    spacing = case.volume.geometry.spacing_between_slices
+    source = case.volume.series.phase("early").instances[0].header
+    evidence: list[Dataset] = [
+        without_identity(instance.header, spacing)
+        for phase in case.volume.series.phases
+        for instance in phase.instances
+    ]
+    report = Comprehensive3DSR(
+        evidence=[*evidence, segmentation],
+        content=_content(case, segmentation, made),
+        series_instance_uid=UID(),
+        series_number=REPORT_SERIES_NUMBER,
+        series_description=series_description("pCR report"),
+        sop_instance_uid=UID(),
+        instance_number=1,
+        is_complete=True,
+        is_final=False,
+        is_verified=False,
+        coding_schemes=[private_scheme()],
+        **made.equipment,
+    )
+    take_over_identity(report, source)
+    return report
+
+
+def _content(case: PredictedCase, segmentation: Segmentation, made: Provenance) -> MeasurementReport:
+    """TID 1500; its image library (TID 1600) is put in front of the measurements, where the template has it."""
+    content = MeasurementReport(
+        observation_context=ObservationContext(observer_device_context=_device(made)),
+        procedure_reported=MRI_OF_BREAST,
+        imaging_measurements=[
+            lesion_group(case, segmentation, made),
+            prediction_group(case, made),
+            clinical_group(case),
+        ],
+    )
+    items = content[0].ContentSequence
+    items.insert(len(items) - 1, _image_library(case))
+    return content
+
+
+def _device(made: Provenance) -> ObserverContext:
+    """TID 1002 and 1004: the observer is a device; no person looked."""
+    return ObserverContext(
+        observer_type=codes.DCM.Device,
+        observer_identifying_attributes=DeviceObserverIdentifyingAttributes(
+            uid=made.device_uid,
+            name=f"{SOFTWARE_NAME} {made.software_version}",
+            manufacturer_name=MANUFACTURER,
+            model_name=f"{made.model_name} {made.model_version}",
+            serial_number=made.model_sha256[:16],
+        ),
+    )
+
+
+def _image_library(case: PredictedCase) -> ContainerContentItem:
+    """TID 1600 with a group for each phase that holds its slice through the lesion's largest section."""
+    library = ContainerContentItem(
+        name=codes.DCM.ImageLibrary, relationship_type=RelationshipTypeValues.CONTAINS
+    )
+    spacing = case.volume.geometry.spacing_between_slices
+    library.ContentSequence = ContentSequence(
+        [_phase_group(phase, case.lesion.largest_slice, spacing) for phase in case.volume.series.phases]
+    )
+    return library
+
+
+def _phase_group(phase: Phase, slice_index: int, slice_spacing_mm: float) -> ContainerContentItem:
+    """One group of TID 1600: which phase, how long after injection, and one image of it (TID 1601)."""
+    header = without_identity(phase.instances[slice_index].header, slice_spacing_mm)
+    image = ImageContentItem(
+        name=codes.SCT.Source,
+        referenced_sop_class_uid=header.SOPClassUID,
+        referenced_sop_instance_uid=header.SOPInstanceUID,
+        relationship_type=RelationshipTypeValues.CONTAINS,
+    )
+    image.ContentSequence = ImageLibraryEntryDescriptors(header)
+    group = ContainerContentItem(
+        name=codes.DCM.ImageLibraryGroup, relationship_type=RelationshipTypeValues.CONTAINS
+    )
+    described: list[ContentItem] = [
+        CodeContentItem(
+            name=CONTRAST_PHASE,
+            value=PHASES[phase.role],
+            relationship_type=RelationshipTypeValues.HAS_ACQ_CONTEXT,
+        ),
+        NumContentItem(
+            name=TIME_SINCE_INJECTION,
+            value=round(phase.after_injection_s, 1),
+            unit=codes.UCUM.Second,
+            relationship_type=RelationshipTypeValues.HAS_ACQ_CONTEXT,
+        ),
+    ]
+    group.ContentSequence = ContentSequence([*described, image])
+    return group
