@@ -33,7 +33,7 @@ class Localization(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     accept_automatic_segmentation: bool = False
-    min_score: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    min_score: Annotated[float, Field(gt=0, lt=1)] = 0.75
     runners_up: Annotated[int, Field(ge=0, le=20)] = 5
 
     def for_core(self) -> LocalizationSettings:

@@ -1,8 +1,8 @@
 """The kinetic localiser: the most lesion-like enhancement in the breasts of a dynamic series.
 
 Candidates are connected regions of early enhancement at several levels. Each gets a score from 0 to 1: how strongly
-and how early it enhances, whether it washes out, whether it is a mass or a vessel, whether it is large enough to be
-seen at all. All constants are ours; docs/localisation.md gives their reasons.
+it enhances against its own signal, the noise and the rest of the breasts, whether it washes out, whether it is a mass
+with an edge or a part of a texture, a ball or a vessel, and whether it is large enough to be seen at all. All constants are ours; docs/localisation.md gives their reasons.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from pcr.reasons import NotEvaluable, ReasonCode
 from pcr.volume import DceVolume, axis_aligned_grid, resample
 
 SEARCH_SPACING_MM = 1.5
-LEVELS = (0.3, 0.4, 0.5, 0.6, 0.75)
+LEVELS = (0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85)
+SHELL_VOXELS = 3
 MIN_VOLUME_ML = 0.1
 MAX_VOLUME_ML = 400.0
 HALF_PEAK = 0.5
@@ -33,7 +34,7 @@ MARGIN_MM = 8.0
 class LocalizerSettings:
     """What a candidate must reach, and how many runners-up are listed."""
 
-    min_score: float = 0.3
+    min_score: float = 0.75
     runners_up: int = 5
 
     def __post_init__(self) -> None:
@@ -71,7 +72,7 @@ def find_lesion(volume: DceVolume, settings: LocalizerSettings) -> Lesion:
     search = _Search.of(volume)
     if not search.breast.mask.any():
         raise NotEvaluable(ReasonCode.NO_LESION_FOUND, "no breast tissue is seen in the dynamic series")
-    ranked = _distinct(_regions(search.enhancement, search.breast.mask))
+    ranked = _distinct(_regions(search.enhancement, search.breast.mask), search.breast.mask.shape)
     if not ranked or ranked[0].score < settings.min_score:
         best = f"the best of {len(ranked)} scores {ranked[0].score:.2f}" if ranked else "nothing enhances"
         raise NotEvaluable(
@@ -124,35 +125,78 @@ def _enhancement(volume: DceVolume, grid: VolumeGeometry) -> _Enhancement:
 
 def _regions(enhancement: _Enhancement, breast: npt.NDArray[np.bool_]) -> list[_Region]:
     """Connected regions above each level of enhancement, scored."""
-    values = enhancement.early[breast]
-    median = float(np.median(values))
-    noise = 1.4826 * float(np.median(np.abs(values - median)))
-    strongest = float(np.percentile(values, 99.9))
-    background = max(float(np.median(enhancement.pre[breast])), 1.0)
+    background = _Background.of(enhancement, breast)
+    strongest = float(np.percentile(enhancement.early[breast], 99.99))
     found: list[_Region] = []
     for level in LEVELS:
-        above = (enhancement.early > max(level * strongest, median + 5 * noise)) & breast
+        above = (enhancement.early > max(level * strongest, background.faintest)) & breast
         # Opening cuts vessels of up to three millimetres from what they feed.
-        parts = label(ndimage.binary_opening(above))
-        for part in regionprops(parts):
+        for part in regionprops(label(ndimage.binary_opening(above))):
             if MIN_VOLUME_ML <= part.area * SEARCH_SPACING_MM**3 / 1000 <= MAX_VOLUME_ML:
-                found.append(_Region(part.coords, _score(part.coords, enhancement, background, noise)))
+                found.append(_Region(part.coords, _score(part.coords, enhancement, breast, background)))
     return found
 
 
-def _score(voxels: npt.NDArray[np.int64], enhancement: _Enhancement, background: float, noise: float) -> float:
-    """Geometric mean of five properties, each from 0 to 1."""
+@dataclass(frozen=True, slots=True)
+class _Background:
+    """What the breasts do without a lesion: signal before contrast, and early enhancement of most of the tissue."""
+
+    signal: float
+    median: float
+    noise: float
+    parenchymal: float
+
+    @classmethod
+    def of(cls, enhancement: _Enhancement, breast: npt.NDArray[np.bool_]) -> _Background:
+        early = enhancement.early[breast]
+        median = float(np.median(early))
+        return cls(
+            signal=max(float(np.median(enhancement.pre[breast])), 1.0),
+            median=median,
+            noise=max(1.4826 * float(np.median(np.abs(early - median))), 1e-6),
+            parenchymal=float(np.percentile(early, 97)),
+        )
+
+    @property
+    def faintest(self) -> float:
+        """The least enhancement that is looked at."""
+        return self.median + 5 * self.noise
+
+
+def _score(
+    voxels: npt.NDArray[np.int64],
+    enhancement: _Enhancement,
+    breast: npt.NDArray[np.bool_],
+    background: _Background,
+) -> float:
+    """Geometric mean of seven properties, each from 0 to 1."""
     at = tuple(voxels.T)
     pre, early, late = (float(image[at].mean()) for image in (enhancement.pre, enhancement.early, enhancement.late))
     volume_ml = len(voxels) * SEARCH_SPACING_MM**3 / 1000
     properties = (
-        _ramp(early / max(pre, background), 0.3, 1.2),
-        _ramp(early / max(noise, 1e-6), 5.0, 20.0),
-        _ramp(1 - (late - early) / max(early, 1e-6), 0.4, 0.95),
-        _ramp(_compactness(voxels), 0.25, 0.6),
-        _ramp(np.log(volume_ml), np.log(0.05), np.log(0.8)),
+        _ramp(early / max(pre, background.signal), 0.4, 1.4),
+        _ramp(early / background.noise, 5.0, 20.0),
+        _ramp(1.6 - late / early, 0.2, 0.7),
+        _ramp(_compactness(voxels), 0.25, 0.75),
+        _ramp(1 - _around(voxels, enhancement.early, breast) / early, 0.2, 0.8),
+        _ramp(1 - background.parenchymal / early, 0.0, 0.6),
+        _ramp(float(np.log(volume_ml)), float(np.log(0.05)), float(np.log(0.8))),
     )
     return float(np.prod(properties) ** (1 / len(properties)))
+
+
+def _around(
+    voxels: npt.NDArray[np.int64], early: npt.NDArray[np.float32], breast: npt.NDArray[np.bool_]
+) -> float:
+    """Mean early enhancement of the breast in a shell around a region: low for a mass, high for a part of a texture."""
+    low = np.maximum(voxels.min(axis=0) - SHELL_VOXELS - 1, 0)
+    high = voxels.max(axis=0) + SHELL_VOXELS + 2
+    box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    inside = np.zeros(early[box].shape, dtype=bool)
+    inside[tuple((voxels - low).T)] = True
+    distance = ndimage.distance_transform_edt(~inside)
+    shell = (distance > 1) & (distance <= SHELL_VOXELS) & breast[box]
+    return float(early[box][shell].mean()) if shell.any() else 0.0
 
 
 def _compactness(voxels: npt.NDArray[np.int64]) -> float:
@@ -169,16 +213,16 @@ def _ramp(value: float, low: float, high: float) -> float:
     return float(np.clip((value - low) / (high - low), 0.0, 1.0))
 
 
-def _distinct(regions: Sequence[_Region]) -> list[_Region]:
-    """The regions by falling score, without those that overlap a better one: a level's region lies inside a lower one's."""
+def _distinct(regions: Sequence[_Region], shape: tuple[int, ...]) -> list[_Region]:
+    """The regions by falling score, without those that overlap a better one: regions of high levels lie in low ones'."""
     ranked = sorted(regions, key=lambda region: (-region.score, tuple(region.voxels[0])))
-    taken: set[tuple[int, ...]] = set()
+    taken = np.zeros(shape, dtype=bool)
     distinct = []
     for region in ranked:
-        voxels = set(map(tuple, region.voxels.tolist()))
-        if taken.isdisjoint(voxels):
+        at = tuple(region.voxels.T)
+        if not taken[at].any():
             distinct.append(region)
-            taken |= voxels
+            taken[at] = True
     return distinct
 
 

@@ -83,4 +83,3 @@ PHASES: dict[Role, Code] = {
     "late": _private("PHASE_LATE", "Late post-contrast phase, read by the model"),
     "other": _private("PHASE_OTHER", "Post-contrast phase, not read by the model"),
 }
-

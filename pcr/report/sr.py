@@ -99,9 +99,7 @@ def _device(made: Provenance) -> ObserverContext:
 
 def _image_library(case: PredictedCase) -> ContainerContentItem:
     """TID 1600 with a group for each phase that holds its slice through the lesion's largest section."""
-    library = ContainerContentItem(
-        name=codes.DCM.ImageLibrary, relationship_type=RelationshipTypeValues.CONTAINS
-    )
+    library = ContainerContentItem(name=codes.DCM.ImageLibrary, relationship_type=RelationshipTypeValues.CONTAINS)
     spacing = case.volume.geometry.spacing_between_slices
     library.ContentSequence = ContentSequence(
         [_phase_group(phase, case.lesion.largest_slice, spacing) for phase in case.volume.series.phases]
@@ -119,9 +117,7 @@ def _phase_group(phase: Phase, slice_index: int, slice_spacing_mm: float) -> Con
         relationship_type=RelationshipTypeValues.CONTAINS,
     )
     image.ContentSequence = ImageLibraryEntryDescriptors(header)
-    group = ContainerContentItem(
-        name=codes.DCM.ImageLibraryGroup, relationship_type=RelationshipTypeValues.CONTAINS
-    )
+    group = ContainerContentItem(name=codes.DCM.ImageLibraryGroup, relationship_type=RelationshipTypeValues.CONTAINS)
     described: list[ContentItem] = [
         CodeContentItem(
             name=CONTRAST_PHASE,

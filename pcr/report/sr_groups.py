@@ -52,9 +52,7 @@ def lesion_group(
             name=ALGORITHM_NAMES[lesion.source], version=made.software_version, manufacturer=MANUFACTURER
         ),
         measurements=measurements,
-        qualitative_evaluations=[
-            QualitativeEvaluation(concepts.CURVE_TYPE, concepts.CURVE_TYPES[kinetics.curve_type])
-        ],
+        qualitative_evaluations=[QualitativeEvaluation(concepts.CURVE_TYPE, concepts.CURVE_TYPES[kinetics.curve_type])],
     )
 
 
@@ -88,9 +86,7 @@ def prediction_group(case: PredictedCase, made: Provenance) -> MeasurementsAndQu
             ],
         ),
         measurements=[_measured(name, 100 * share, codes.UCUM.Percent) for name, share in shares],
-        qualitative_evaluations=[
-            QualitativeEvaluation(concepts.AGAINST_THRESHOLD, judged[prediction.above_threshold])
-        ],
+        qualitative_evaluations=[QualitativeEvaluation(concepts.AGAINST_THRESHOLD, judged[prediction.above_threshold])],
     )
     _comment(group, case, (RESEARCH_NOTICE, *case.warnings))
     return group
@@ -105,9 +101,7 @@ def clinical_group(case: PredictedCase) -> MeasurementsAndQualitativeEvaluations
         tracking_identifier=TrackingIdentifier(uid=UID(), identifier="Clinical inputs"),
         finding_type=concepts.CLINICAL_INPUTS,
         measurements=(
-            [_measured(concepts.CLINICAL["age"], age, codes.UCUM.Year)]
-            if age is not None and "age" in used
-            else None
+            [_measured(concepts.CLINICAL["age"], age, codes.UCUM.Year)] if age is not None and "age" in used else None
         ),
         qualitative_evaluations=[
             *(QualitativeEvaluation(concepts.CLINICAL[n], answer) for n, answer in answers.items() if answer),
@@ -136,9 +130,7 @@ def _measured(name: Code, value: float, unit: Code) -> Measurement:
 
 
 def _site(case: PredictedCase) -> FindingSite:
-    return FindingSite(
-        anatomic_location=concepts.BREAST, laterality=concepts.LATERALITY[case.lesion.laterality]
-    )
+    return FindingSite(anatomic_location=concepts.BREAST, laterality=concepts.LATERALITY[case.lesion.laterality])
 
 
 def _referenced_segment(case: PredictedCase, segmentation: Segmentation) -> ReferencedSegment:
@@ -159,9 +151,7 @@ def _referenced_segment(case: PredictedCase, segmentation: Segmentation) -> Refe
     )
 
 
-def _comment(
-    group: MeasurementsAndQualitativeEvaluations, case: PredictedCase, comments: tuple[str, ...]
-) -> None:
+def _comment(group: MeasurementsAndQualitativeEvaluations, case: PredictedCase, comments: tuple[str, ...]) -> None:
     """Sentences for the reader, as far as the study's character set can hold them."""
     header = case.volume.series.phase("early").instances[0].header
     group[0].ContentSequence.extend(
