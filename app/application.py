@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from monai.deploy.conditions import CountCondition
@@ -71,7 +72,7 @@ class BreastPcrApplication(Application):
                 domain=manifest.domain,
             ),
             PcrInferenceOperator(self, name="pcr_inference", announce=announce, model=job.model),
-            AttentionOverlayOperator(self, name="attention_overlay", announce=announce),
+            AttentionOverlayOperator(self, name="attention_overlay", announce=announce, made=job.made),
             ReportWriterOperator(
                 self,
                 name="report_writer",
@@ -81,7 +82,7 @@ class BreastPcrApplication(Application):
                 model=model_facts(job.model.folder, job.model.provider),
             ),
         )
-        for source, target in zip(steps, steps[1:], strict=False):
+        for source, target in pairwise(steps):
             self.add_flow(source, target, {("case", "case")})
         self._writer = steps[-1]
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from monai.deploy.core import Fragment
+
 from operators.step import StepOperator
 from pcr.case import IllustratedCase, PredictedCase, grow
 from pcr.report.overlay import draw_pages
+from pcr.report.provenance import Provenance
 
 
 class AttentionOverlayOperator(StepOperator):
@@ -12,6 +17,10 @@ class AttentionOverlayOperator(StepOperator):
 
     label = "overlay"
 
+    def __init__(self, fragment: Fragment, *args: Any, made: Provenance, **kwargs: Any) -> None:
+        self._made = made
+        super().__init__(fragment, *args, **kwargs)
+
     def advance(self, case: PredictedCase) -> IllustratedCase:
         """Draw."""
-        return grow(case, IllustratedCase, pages=draw_pages(case))
+        return grow(case, IllustratedCase, pages=draw_pages(case, self._made))

@@ -50,9 +50,7 @@ def place_attention(attention: npt.NDArray[np.floating], crop: Crop) -> Attentio
 
 def _cell_means(image: npt.NDArray[np.float32], cells: tuple[int, ...]) -> npt.NDArray[np.float64]:
     """Mean of an image [grid, grid] over each of an even tiling of cells; the grid need not be a multiple."""
-    rows, columns = (
-        np.minimum(np.arange(size) * n // size, n - 1) for size, n in zip(image.shape, cells, strict=True)
-    )
+    rows, columns = (np.minimum(np.arange(size) * n // size, n - 1) for size, n in zip(image.shape, cells, strict=True))
     flat = (rows[:, None] * cells[1] + columns[None, :]).ravel()
     sums = np.bincount(flat, weights=image.ravel(), minlength=cells[0] * cells[1])
     means: npt.NDArray[np.float64] = (sums / np.bincount(flat, minlength=cells[0] * cells[1])).reshape(cells)

@@ -31,7 +31,7 @@ class BreastRegion:
     midline_column: int | None
 
 
-def find_breast_region(signal: npt.NDArray[np.float32], spacing_mm: float) -> BreastRegion:
+def find_breast_region(signal: npt.NDArray[np.floating], spacing_mm: float) -> BreastRegion:
     """Find the breast region in a mean signal over the phases, [z, y, x] on an isotropic grid along LPS axes.
 
     The mask is empty where no body is seen.
@@ -51,13 +51,15 @@ def find_breast_region(signal: npt.NDArray[np.float32], spacing_mm: float) -> Br
     sternum = profile[midline] if width_mm >= BILATERAL_WIDTH_MM else profile[seen].max()
     centre = midline if width_mm >= BILATERAL_WIDTH_MM else int(seen.mean())
     behind_skin = np.arange(depth)[None, :, None] >= skin[:, None, :]
-    front_of_chest = np.arange(depth)[:, None] < (sternum + _chest_wall_mm(signal.shape[2], centre, spacing_mm) / spacing_mm)
+    front_of_chest = np.arange(depth)[:, None] < (
+        sternum + _chest_wall_mm(signal.shape[2], centre, spacing_mm) / spacing_mm
+    )
     deep_enough = _distance_from_air_mm(behind_skin, spacing_mm) > SKIN_MM
     mask: npt.NDArray[np.bool_] = behind_skin & deep_enough & front_of_chest[None]
     return BreastRegion(mask, midline if width_mm >= BILATERAL_WIDTH_MM else None)
 
 
-def _skin_depth(signal: npt.NDArray[np.float32], spacing_mm: float) -> npt.NDArray[np.int64]:
+def _skin_depth(signal: npt.NDArray[np.floating], spacing_mm: float) -> npt.NDArray[np.int64]:
     """Index along y of the first body voxel for each (z, x); the size of y where there is none."""
     smooth = np.log1p(np.maximum(ndimage.gaussian_filter(signal, 1.5 / spacing_mm), 0))
     body = ndimage.binary_opening(smooth > threshold_otsu(smooth), iterations=2)
@@ -65,7 +67,8 @@ def _skin_depth(signal: npt.NDArray[np.float32], spacing_mm: float) -> npt.NDArr
     if parts.max() == 0:
         return np.full((signal.shape[0], signal.shape[2]), signal.shape[1])
     body = parts == np.bincount(parts.ravel())[1:].argmax() + 1
-    return np.where(body.any(axis=1), body.argmax(axis=1), signal.shape[1])
+    skin: npt.NDArray[np.int64] = np.where(body.any(axis=1), body.argmax(axis=1), signal.shape[1])
+    return skin
 
 
 def _chest_wall_mm(columns: int, centre: int, spacing_mm: float) -> npt.NDArray[np.float64]:

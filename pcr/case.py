@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from pcr.attention import AttentionMap
 from pcr.clinical import ClinicalRecord, EncodedClinical
 from pcr.lesion import Lesion
 from pcr.model import Prediction
+from pcr.page import OverlayPage
 from pcr.study import Study
 from pcr.volume import DceVolume
-
-if TYPE_CHECKING:
-    from pcr.report.overlay import OverlayPage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,8 +71,8 @@ class EncodedClinical:
 
     values: npt.NDArray[np.float32]
     missing: npt.NDArray[np.float32]
-    used_names: tuple[str, ...]
-    missing_names: tuple[str, ...]
+    used_names: tuple[ClinicalName, ...]
+    missing_names: tuple[ClinicalName, ...]
 
 
 def encode(record: ClinicalRecord, variables: Sequence[ClinicalVariable]) -> EncodedClinical:

@@ -166,7 +166,7 @@ def _age_at_study(born: date, header: Dataset) -> float | None:
         taken = DA(header.get("StudyDate") or None)
     except ValueError:
         return None
-    return None if taken is None else round((taken - born).days / _DAYS_PER_YEAR, 1)
+    return None if taken is None else round((date.toordinal(taken) - born.toordinal()) / _DAYS_PER_YEAR, 1)
 
 
 def _plain_records(content: dict[str, Any]) -> list[dict[str, Any]]:
@@ -214,7 +214,9 @@ def _invalid(message: str) -> NotEvaluable:
 
 
 def _mismatch(message: str) -> NotEvaluable:
-    return NotEvaluable(ReasonCode.CLINICAL_RECORD_MISMATCH, f"the clinical record can not be for this study: {message}")
+    return NotEvaluable(
+        ReasonCode.CLINICAL_RECORD_MISMATCH, f"the clinical record can not be for this study: {message}"
+    )
 
 
 def compare_ages(record: ClinicalRecord, header: Dataset) -> str | None:
@@ -222,5 +224,3 @@ def compare_ages(record: ClinicalRecord, header: Dataset) -> str | None:
     if _differ(record.age, age_from_header(header)):
         return f"age of the clinical record and of the DICOM header differ by more than {AGE_TOLERANCE_YEARS:g} years"
     return None
-
-

@@ -6,6 +6,7 @@ Training on ready-made crops uses `normalise` alone; inference, and training on 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +37,7 @@ class Crop:
     step: tuple[float, float]
     grid: int
 
-    def sample(self, image: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
+    def sample(self, image: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Resample one slice [rows, columns] of the dynamic series onto the window, linearly, zero outside."""
         rows, columns = (
             first + step * np.arange(self.grid) for first, step in zip(self.first_pixel, self.step, strict=True)
@@ -85,9 +86,7 @@ def slice_combs(first: int, last: int, slices: int) -> tuple[tuple[int, ...], ..
         spread = np.round(np.linspace(first, last, slices)).astype(int)
         return (tuple(int(i) for i in spread),)
     combs = -(-extent // slices)
-    return tuple(
-        tuple(min(first + comb + combs * place, last) for place in range(slices)) for comb in range(combs)
-    )
+    return tuple(tuple(min(first + comb + combs * place, last) for place in range(slices)) for comb in range(combs))
 
 
 def normalised_combs(crop: Crop, spec: Normalisation) -> npt.NDArray[np.float32]:
@@ -99,10 +98,12 @@ def normalised_combs(crop: Crop, spec: Normalisation) -> npt.NDArray[np.float32]
     try:
         return np.stack([normalise(comb, spec) for comb in crop.pixels])
     except ValueError as error:
-        raise NotEvaluable(ReasonCode.CORRUPT_PIXELS, f"the window around the lesion can not be read: {error}") from None
+        raise NotEvaluable(
+            ReasonCode.CORRUPT_PIXELS, f"the window around the lesion can not be read: {error}"
+        ) from None
 
 
-def normalise(pixels: npt.NDArray[np.generic], spec: Normalisation) -> npt.NDArray[np.float32]:
+def normalise(pixels: npt.NDArray[Any], spec: Normalisation) -> npt.NDArray[np.float32]:
     """Scale one crop to the network's input, by robust percentiles of the crop itself.
 
     One scale serves all phases and slices, so enhancement between phases survives, and any affine change of the
@@ -122,4 +123,5 @@ def normalise(pixels: npt.NDArray[np.generic], spec: Normalisation) -> npt.NDArr
     if not (np.isfinite(low) and np.isfinite(high)) or high <= low:
         raise ValueError(f"crop has no contrast to scale by (percentiles {low:g} and {high:g})")
     scaled = (pixels.astype(np.float32) - np.float32(low)) / np.float32(high - low)
-    return np.clip(scaled, 0.0, spec.ceiling).astype(np.float32, copy=False)
+    clipped: npt.NDArray[np.float32] = np.clip(scaled, 0.0, spec.ceiling).astype(np.float32, copy=False)
+    return clipped

@@ -57,7 +57,9 @@ def _timing_warnings(series: DceSeries, crop: CropSpec) -> tuple[str, ...]:
             "phase; the patient may have moved"
         )
     if series.injection_source == "estimated":
-        warnings.append("the time of injection is not in the images; it is estimated from the first post-contrast phase")
+        warnings.append(
+            "the time of injection is not in the images; it is estimated from the first post-contrast phase"
+        )
     for role, target in (("early", crop.early_target_s), ("late", crop.late_target_s)):
         found = series.phase(role).after_injection_s  # type: ignore[arg-type]
         if abs(found - target) > TARGET_DEVIATION_WARNING * target:
@@ -67,7 +69,9 @@ def _timing_warnings(series: DceSeries, crop: CropSpec) -> tuple[str, ...]:
 
 def _check(what: str, unit: str, value: float, allowed: Range) -> None:
     if not allowed.holds(value):
-        raise _outside(f"{what} is {value:.4g} {unit}, the model was made for {allowed.low:g} to {allowed.high:g} {unit}")
+        raise _outside(
+            f"{what} is {value:.4g} {unit}, the model was made for {allowed.low:g} to {allowed.high:g} {unit}"
+        )
 
 
 def _outside(message: str) -> NotEvaluable:

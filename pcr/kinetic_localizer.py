@@ -2,7 +2,8 @@
 
 Candidates are connected regions of early enhancement at several levels. Each gets a score from 0 to 1: how strongly
 it enhances against its own signal, the noise and the rest of the breasts, whether it washes out, whether it is a mass
-with an edge or a part of a texture, a ball or a vessel, and whether it is large enough to be seen at all. All constants are ours; docs/localisation.md gives their reasons.
+with an edge or a part of a texture, a ball or a vessel, and whether it is large enough to be seen at all. All
+constants are ours; docs/localisation.md gives their reasons.
 """
 
 from __future__ import annotations
@@ -185,9 +186,7 @@ def _score(
     return float(np.prod(properties) ** (1 / len(properties)))
 
 
-def _around(
-    voxels: npt.NDArray[np.int64], early: npt.NDArray[np.float32], breast: npt.NDArray[np.bool_]
-) -> float:
+def _around(voxels: npt.NDArray[np.int64], early: npt.NDArray[np.float32], breast: npt.NDArray[np.bool_]) -> float:
     """Mean early enhancement of the breast in a shell around a region: low for a mass, high for a part of a texture."""
     low = np.maximum(voxels.min(axis=0) - SHELL_VOXELS - 1, 0)
     high = voxels.max(axis=0) + SHELL_VOXELS + 2
@@ -200,7 +199,7 @@ def _around(
 
 
 def _compactness(voxels: npt.NDArray[np.int64]) -> float:
-    """Radius of the largest inscribed ball over the radius of the ball of equal volume: 1 for a ball, low for a vessel."""
+    """Radius of the largest inscribed ball over that of the ball of equal volume: 1 for a ball, low for a vessel."""
     low = voxels.min(axis=0)
     box = np.zeros(voxels.max(axis=0) - low + 3, dtype=bool)
     box[tuple((voxels - low + 1).T)] = True
@@ -214,7 +213,7 @@ def _ramp(value: float, low: float, high: float) -> float:
 
 
 def _distinct(regions: Sequence[_Region], shape: tuple[int, ...]) -> list[_Region]:
-    """The regions by falling score, without those that overlap a better one: regions of high levels lie in low ones'."""
+    """The regions by falling score without those that overlap a better one: those of high levels lie in low ones."""
     ranked = sorted(regions, key=lambda region: (-region.score, tuple(region.voxels[0])))
     taken = np.zeros(shape, dtype=bool)
     distinct = []
@@ -257,7 +256,9 @@ def _refine(volume: DceVolume, core: _Region, grid: VolumeGeometry) -> npt.NDArr
 def _ball(radius_mm: float, geometry: VolumeGeometry) -> npt.NDArray[np.bool_]:
     """Structuring element of a radius in mm on the grid of the series, at least the voxel itself."""
     reach = np.floor(radius_mm / np.asarray(geometry.spacing)).astype(int)
-    offsets = np.meshgrid(*(np.arange(-r, r + 1) * s for r, s in zip(reach, geometry.spacing, strict=True)), indexing="ij")
+    offsets = np.meshgrid(
+        *(np.arange(-r, r + 1) * s for r, s in zip(reach, geometry.spacing, strict=True)), indexing="ij"
+    )
     return np.asarray(sum(o**2 for o in offsets) <= radius_mm**2)
 
 

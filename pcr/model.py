@@ -59,9 +59,7 @@ class PcrModel:
     def predict(self, images: npt.NDArray[np.float32], clinical: EncodedClinical) -> Prediction:
         """Predict from normalised crops of one lesion [combs, 3, slices, rows, columns] and its clinical variables."""
         combs = len(images)
-        outputs = self._run(
-            images, np.tile(clinical.values, (combs, 1)), np.tile(clinical.missing, (combs, 1))
-        )
+        outputs = self._run(images, np.tile(clinical.values, (combs, 1)), np.tile(clinical.missing, (combs, 1)))
         probability = float(outputs["probability"].mean())
         low, high = np.percentile(outputs["member_probability"], _SPREAD_PERCENTILES)
         threshold = self.manifest.threshold

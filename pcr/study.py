@@ -1,20 +1,19 @@
-"""Files below a folder, whatever their names, as DICOM studies: headers are read once, pixels when they are asked for."""
+"""Files below a folder, whatever their names, as DICOM studies: headers read once, pixels when they are asked for."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import pydicom
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.errors import InvalidDicomError
-from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import ImplicitVRLittleEndian, MediaStorageDirectoryStorage
 
 from pcr.reasons import NotEvaluable, ReasonCode
@@ -38,7 +37,7 @@ class Instance:
     def sop_class_uid(self) -> str:
         return str(self.header.SOPClassUID)
 
-    def pixels(self) -> npt.NDArray[np.generic]:
+    def pixels(self) -> npt.NDArray[Any]:
         """Decode the stored values of a single-frame grayscale image, [rows, columns], before any rescale.
 
         Raises:
@@ -52,11 +51,11 @@ class Instance:
                 f"no decoder for transfer syntax {syntax.name}; send the study as Explicit VR Little Endian",
             )
         try:
-            pixels: npt.NDArray[np.generic] = pydicom.dcmread(self.path).pixel_array
+            pixels: npt.NDArray[Any] = pydicom.dcmread(self.path).pixel_array
         except Exception as error:  # decoders raise whatever they like on a damaged stream
             raise NotEvaluable(
                 ReasonCode.CORRUPT_PIXELS,
-                f"pixels of instance {self.sop_instance_uid} can not be decoded ({type(error).__name__}); send it again",
+                f"pixels of instance {self.sop_instance_uid} can not be decoded; send it again",
             ) from error
         if pixels.shape != (self.header.Rows, self.header.Columns):
             raise NotEvaluable(
@@ -228,7 +227,7 @@ def _study(uid: str, gathering: _Gathering) -> Study:
 
 
 def _could_be_breast_mr(study: Study) -> bool:
-    """Whether a study has MR series of which none, or at least one, names the breast; a named other part rules it out."""
+    """Whether a study has an MR series that names the breast, or no part of the body at all."""
     return any(_names_breast_or_nothing(series) for series in study.series if series.modality == "MR")
 
 
@@ -240,12 +239,6 @@ def _names_breast_or_nothing(series: Series) -> bool:
 
 def _decodable(syntax: pydicom.uid.UID) -> bool:
     try:
-        return get_decoder(syntax).is_available
+        return bool(get_decoder(syntax).is_available)
     except NotImplementedError:
         return False
-
-
-def iterate_instances(study: Study) -> Iterator[Instance]:
-    """All instances of a study, series by series."""
-    for series in study.series:
-        yield from series.instances

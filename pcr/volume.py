@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,8 @@ import SimpleITK as sitk
 from highdicom import CoordinateSystemNames
 from highdicom.volume import Volume, VolumeGeometry
 
-from pcr.phases import DceSeries, Phase, Role, slice_normal
+from pcr.image_volumes import slice_normal
+from pcr.phases import DceSeries, Phase, Role
 from pcr.reasons import NotEvaluable, ReasonCode
 
 _SPACING_TOLERANCE = 0.02
@@ -22,12 +24,12 @@ class DceVolume:
 
     Attributes:
         series: the phases behind the first axis, in order of time.
-        pixels: signal [phases, slices, rows, columns]; slices follow `phases.slice_normal`.
+        pixels: signal [phases, slices, rows, columns]; slices follow `image_volumes.slice_normal`.
         geometry: affine from (slice, row, column) indices to patient coordinates in mm, LPS.
     """
 
     series: DceSeries
-    pixels: npt.NDArray[np.generic]
+    pixels: npt.NDArray[Any]
     geometry: VolumeGeometry
 
     def phase(self, role: Role) -> Volume:
@@ -99,9 +101,10 @@ def _signal_dtype(phase: Phase) -> np.dtype[np.generic]:
     return np.dtype(f"{'int' if signed else 'uint'}{bits}")
 
 
-def to_simpleitk(array: npt.NDArray[np.generic], geometry: VolumeGeometry) -> sitk.Image:
+def to_simpleitk(array: npt.NDArray[Any], geometry: VolumeGeometry) -> sitk.Image:
     """A SimpleITK image of an array [slices, rows, columns] at its place in the patient (LPS, as ITK has it)."""
-    return geometry.with_array(array).to_simpleitk()
+    image: sitk.Image = geometry.with_array(array).to_simpleitk()
+    return image
 
 
 def axis_aligned_grid(geometry: VolumeGeometry, spacing_mm: float) -> VolumeGeometry:
@@ -123,7 +126,7 @@ def axis_aligned_grid(geometry: VolumeGeometry, spacing_mm: float) -> VolumeGeom
 
 
 def resample(
-    array: npt.NDArray[np.generic], source: VolumeGeometry, target: VolumeGeometry, *, nearest: bool
+    array: npt.NDArray[Any], source: VolumeGeometry, target: VolumeGeometry, *, nearest: bool
 ) -> npt.NDArray[np.float32]:
     """Resample [slices, rows, columns] from one grid to another, linearly or to the nearest voxel; 0 outside."""
     image = sitk.Cast(to_simpleitk(array, source), sitk.sitkFloat32)

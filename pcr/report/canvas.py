@@ -44,7 +44,8 @@ def font(size: int) -> ImageFont.FreeTypeFont:
     return loaded
 
 
-def wrap(text: str, size: int, width: int) -> list[str]:
+@lru_cache(maxsize=4096)
+def wrap(text: str, size: int, width: int) -> tuple[str, ...]:
     """Lines of a text that are no wider than `width`; a word that is wider is broken."""
     lines = [""]
     for word in text.split():
@@ -58,7 +59,7 @@ def wrap(text: str, size: int, width: int) -> list[str]:
             if font(size).getlength(lines[-1] + letter) > width:
                 lines.append("")
             lines[-1] += letter
-    return lines
+    return tuple(lines)
 
 
 def height_of(paragraphs: Sequence[Paragraph], width: int) -> int:

@@ -44,9 +44,7 @@ def output_folder(out: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def publish_study(
-    out: Path, result: StudyResult, objects: Mapping[str, Sequence[Dataset]]
-) -> Path:
+def publish_study(out: Path, result: StudyResult, objects: Mapping[str, Sequence[Dataset]]) -> Path:
     """Write the folder of one study: DICOM objects by kind (`SR`, `SEG`, `SC`) and result.json.
 
     `result.outputs` must name the files, as `object_paths` gives them. An earlier result of the study is replaced.
@@ -83,9 +81,7 @@ def publish_run(out: Path, result: RunResult) -> None:
 
 def object_paths(objects: Mapping[str, Sequence[Dataset]]) -> tuple[str, ...]:
     """Where each object goes below the folder of its study, in the order of the mapping."""
-    return tuple(
-        f"{kind}/{dataset.SOPInstanceUID}.dcm" for kind, datasets in objects.items() for dataset in datasets
-    )
+    return tuple(f"{kind}/{dataset.SOPInstanceUID}.dcm" for kind, datasets in objects.items() for dataset in datasets)
 
 
 def _lock(folder: int) -> None:

@@ -11,7 +11,6 @@ from pcr.manifest import ModelFolder
 from pcr.reasons import ReasonCode
 from pcr.study import PassedOver
 
-SCHEMA_VERSION = "1.0"
 Status = Literal["completed", "not_evaluable", "failed"]
 Point = tuple[float, float, float]
 
@@ -121,7 +120,7 @@ class ModelFacts(_Facts):
 class StudyResult(_Facts):
     """The facts of one study; what a step did not reach is null. No patient's name, birth date or id is ever here."""
 
-    schema_version: Literal["1.0"] = SCHEMA_VERSION
+    schema_version: Literal["1.0"] = "1.0"
     notice: str
     status: Status
     reason: Reason | None = None
@@ -161,7 +160,7 @@ class PassedOverFacts(_Facts):
 class RunResult(_Facts):
     """The index of a run, written last: when it is there, everything that it names is there."""
 
-    schema_version: Literal["1.0"] = SCHEMA_VERSION
+    schema_version: Literal["1.0"] = "1.0"
     studies: tuple[StudyEntry, ...]
     reason: Reason | None = None
     passed_over: PassedOverFacts | None = None
@@ -169,9 +168,7 @@ class RunResult(_Facts):
 
 def model_facts(folder: ModelFolder, provider: str) -> ModelFacts:
     """Facts of a model and the provider that runs it."""
-    return ModelFacts(
-        name=folder.name, version=folder.version, sha256=folder.manifest.onnx.sha256, provider=provider
-    )
+    return ModelFacts(name=folder.name, version=folder.version, sha256=folder.manifest.onnx.sha256, provider=provider)
 
 
 def passed_over_facts(passed_over: PassedOver) -> PassedOverFacts:
@@ -213,9 +210,7 @@ def completed(case: PredictedCase, model: ModelFacts, notice: str, outputs: tupl
         selection=SelectionFacts(
             why=series.selection.why,
             rejected=tuple(
-                RejectedFacts(
-                    series_instance_uid=r.series_instance_uid, description=r.description, reason=r.reason
-                )
+                RejectedFacts(series_instance_uid=r.series_instance_uid, description=r.description, reason=r.reason)
                 for r in series.selection.rejected
             ),
             injection_source=series.injection_source,
@@ -242,13 +237,9 @@ def completed(case: PredictedCase, model: ModelFacts, notice: str, outputs: tupl
     )
 
 
-def refused(
-    study_instance_uid: str, status: Status, reason: Reason, model: ModelFacts, notice: str
-) -> StudyResult:
+def refused(study_instance_uid: str, status: Status, reason: Reason, model: ModelFacts, notice: str) -> StudyResult:
     """The result of a study that got none."""
-    return StudyResult(
-        notice=notice, status=status, reason=reason, study_instance_uid=study_instance_uid, model=model
-    )
+    return StudyResult(notice=notice, status=status, reason=reason, study_instance_uid=study_instance_uid, model=model)
 
 
 def _clinical(case: PredictedCase) -> ClinicalFacts:

@@ -19,7 +19,6 @@ from highdicom.sr import (
     RelationshipTypeValues,
 )
 from highdicom.uid import UID
-from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
 from pcr.case import PredictedCase
@@ -44,13 +43,9 @@ def make_report(case: PredictedCase, segmentation: Segmentation, made: Provenanc
     """
     spacing = case.volume.geometry.spacing_between_slices
     source = case.volume.series.phase("early").instances[0].header
-    evidence: list[Dataset] = [
-        without_identity(instance.header, spacing)
-        for phase in case.volume.series.phases
-        for instance in phase.instances
-    ]
+    evidence = [i.header for phase in case.volume.series.phases for i in phase.instances]
     report = Comprehensive3DSR(
-        evidence=[*evidence, segmentation],
+        evidence=[without_identity(source, spacing), *evidence, segmentation],
         content=_content(case, segmentation, made),
         series_instance_uid=UID(),
         series_number=REPORT_SERIES_NUMBER,

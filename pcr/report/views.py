@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from highdicom.volume import VolumeGeometry
-from scipy.ndimage import binary_dilation, map_coordinates
+from scipy.ndimage import binary_dilation
 
 from pcr.crop import Crop
 
@@ -36,11 +36,7 @@ class View:
 
     def sample(self, image: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
         """An image [rows, columns] of the series, linearly interpolated, 0 outside."""
-        places = np.meshgrid(self.rows, self.columns, indexing="ij")
-        sampled: npt.NDArray[np.float32] = map_coordinates(
-            image.astype(np.float32, copy=False), places, order=1, mode="grid-constant"
-        )
-        return sampled
+        return _interpolate(_interpolate(image.astype(np.float32, copy=False), self.rows).T, self.columns).T
 
     def inside(self, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """Which drawn pixels lie in voxels of a mask [rows, columns]: voxel edges stay edges, nothing is smoothed."""
@@ -93,6 +89,16 @@ def edge_letters(geometry: VolumeGeometry) -> dict[str, str]:
     directions = np.asarray(geometry.affine)[:3, 1:3]
     down, right = (directions[:, axis] / np.linalg.norm(directions[:, axis]) for axis in (0, 1))
     return {"left": _letters(-right), "right": _letters(right), "top": _letters(-down), "bottom": _letters(down)}
+
+
+def _interpolate(image: npt.NDArray[np.float32], rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    """An image at fractional rows, linearly, falling to 0 within one pixel of its border."""
+    padded = np.pad(image, ((1, 1), (0, 0)))
+    places = np.clip(rows + 1, 0, len(padded) - 1)
+    above = np.minimum(places.astype(int), len(padded) - 2)
+    part = (places - above).astype(np.float32)[:, None]
+    between: npt.NDArray[np.float32] = padded[above] * (1 - part) + padded[above + 1] * part
+    return between
 
 
 def _letters(direction: npt.NDArray[np.float64]) -> str:
