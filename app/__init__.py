@@ -6,3 +6,6 @@ import os
 # log of an operator's error would bury the one sentence that the user needs.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HOLOSCAN_LOG_LEVEL", "OFF")
+
+# Makes ready what Holoscan needs before its first import, so it comes before any other import of this package.
+import operators  # noqa: E402, F401

@@ -47,9 +47,7 @@ class Localization(BaseModel):
 class Settings(BaseSettings):
     """What a site may choose; docs/settings.md describes each."""
 
-    model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", env_prefix=ENV_PREFIX, env_nested_delimiter="__", yaml_file_encoding="utf-8"
-    )
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=ENV_PREFIX, env_nested_delimiter="__")
 
     device: Device = "auto"
     clinical_file: Path | None = None

@@ -44,8 +44,8 @@ class Instance:
             NotEvaluable: `unsupported_transfer_syntax` where no decoder is installed, `corrupt_pixels` where the
                 stream does not hold the image that the header announces.
         """
-        syntax = self.header.file_meta.get("TransferSyntaxUID", ImplicitVRLittleEndian)
-        if syntax.is_compressed and not _decodable(syntax):
+        syntax = pydicom.uid.UID(self.header.file_meta.get("TransferSyntaxUID", ImplicitVRLittleEndian))
+        if not _decodable(syntax):
             raise NotEvaluable(
                 ReasonCode.UNSUPPORTED_TRANSFER_SYNTAX,
                 f"no decoder for transfer syntax {syntax.name}; send the study as Explicit VR Little Endian",
@@ -190,10 +190,10 @@ def _files_inside(folder: Path) -> tuple[list[Path], int]:
     root = folder.resolve()
     found: list[Path] = []
     outside = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
+    for parent, folders, names in os.walk(folder):
+        for name in (*folders, *names):
             path = Path(parent, name)
-            if path.is_symlink() and not path.resolve().is_relative_to(root):
+            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root):
                 outside += 1
             elif path.is_file():
                 found.append(path)
@@ -238,7 +238,10 @@ def _names_breast_or_nothing(series: Series) -> bool:
 
 
 def _decodable(syntax: pydicom.uid.UID) -> bool:
+    """Whether pixels of this transfer syntax can be read; private and unknown UIDs are no transfer syntax at all."""
+    if syntax.is_private or not syntax.is_transfer_syntax:
+        return False
     try:
-        return bool(get_decoder(syntax).is_available)
+        return not syntax.is_compressed or bool(get_decoder(syntax).is_available)
     except NotImplementedError:
         return False

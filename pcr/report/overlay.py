@@ -16,7 +16,7 @@ from pcr.page import OverlayPage
 from pcr.report.canvas import AMBER, GREY, PAGE, WHITE, Paragraph, grey, heat, mark, to_image, write
 from pcr.report.provenance import RESEARCH_NOTICE, Provenance
 from pcr.report.seg import OUTLINE_RGB
-from pcr.report.summary import details, headline, notes, percent
+from pcr.report.summary import details, headline, most_attended_slice, notes, percent, slice_name
 from pcr.report.views import View, crop_edges, crop_window, edge_letters, whole_slice
 
 WIDTH, HEIGHT = 1280, 800
@@ -43,19 +43,28 @@ class _Scales:
 
 
 def draw_pages(case: PredictedCase, made: Provenance) -> tuple[OverlayPage, ...]:
-    """Draw the summary page and a page for each of up to eight slices of the lesion, evenly chosen.
+    """Draw the summary page and a page for each of up to eight slices of the lesion.
 
     The same case gives the same pixels. No text of the study's header is drawn, so nothing of the patient's identity.
     """
-    attended = sorted(case.attention.cells)
-    spread = np.linspace(0, len(attended) - 1, min(MAX_SLICE_PAGES, len(attended))).round().astype(int)
-    chosen = [attended[i] for i in spread]
+    chosen = _chosen_slices(case)
     main = case.lesion.largest_slice
     scales = _scales(case, sorted({main, *chosen}))
     return (
         OverlayPage(pixels=_summary_page(case, made, main, scales), slice_index=main),
         *(OverlayPage(pixels=_slice_page(case, index, scales), slice_index=index) for index in chosen),
     )
+
+
+def _chosen_slices(case: PredictedCase) -> list[int]:
+    """Slices with attention, evenly chosen from end to end, the most attended one among them."""
+    attended = sorted(case.attention.cells)
+    spread = np.linspace(0, len(attended) - 1, min(MAX_SLICE_PAGES, len(attended))).round().astype(int)
+    chosen = [attended[i] for i in spread]
+    most = most_attended_slice(case)
+    nearest = min(range(len(chosen)), key=lambda place: abs(chosen[place] - most))
+    chosen[nearest] = most
+    return chosen
 
 
 def _scales(case: PredictedCase, slices: list[int]) -> _Scales:
@@ -122,7 +131,7 @@ def _draw_panels(
     whole, window = whole_slice(geometry, *size), crop_window(crop, geometry, *size)
     window_mm = (crop_edges(crop)[0][1] - crop_edges(crop)[0][0]) * geometry.pixel_spacing[0]
     captions = (
-        (f"Early phase, {phase.after_injection_s:.0f} s after injection", _slice_name(case, index)),
+        (f"Early phase, {phase.after_injection_s:.0f} s after injection", slice_name(case, index)),
         (f"Model's window, {window_mm:.0f} mm", "early minus pre-contrast, with attention"),
     )
     panels = (_whole_panel(case, index, whole, scales), _window_panel(case, index, window, scales))
@@ -166,18 +175,6 @@ def _lettered(panel: Image.Image, view: View, case: PredictedCase) -> Image.Imag
     ImageDraw.Draw(panel).line((12, height - 12, end, height - 12), fill=WHITE, width=3)
     mark(panel, (12, height - 18), f"{_SCALE_BAR_MM} mm", 14, "lb")
     return panel
-
-
-def _slice_name(case: PredictedCase, index: int) -> str:
-    """How a reader finds the slice in the viewer: series and image number, and where it lies in the patient."""
-    geometry = case.volume.geometry
-    header = case.volume.series.phase("early").instances[index].header
-    centre = [index, (geometry.spatial_shape[1] - 1) / 2, (geometry.spatial_shape[2] - 1) / 2]
-    axis = int(np.argmax(np.abs(np.asarray(geometry.affine)[:3, 0])))
-    position = geometry.map_indices_to_reference(np.asarray([centre]))[0][axis]
-    letter = ("RL", "AP", "FH")[axis][int(position > 0)]
-    series, image = (header.get(keyword, "?") for keyword in ("SeriesNumber", "InstanceNumber"))
-    return f"series {series}, image {image}, {letter} {abs(position):.1f} mm"
 
 
 def _legend(page: Image.Image, corner: tuple[int, int], scales: _Scales) -> None:

@@ -41,18 +41,18 @@ def make_segmentation(case: PredictedCase, made: Provenance) -> Segmentation:
     Planes without lesion have no frame. The planes are copied from the source images, not computed, since viewers
     match them exactly.
     """
-    geometry = case.volume.geometry
+    slice_spacing_mm = case.volume.geometry.spacing_between_slices
     headers = [instance.header for instance in case.volume.series.phase("early").instances]
-    row_mm, column_mm = geometry.pixel_spacing
+    sources = [without_identity(header, slice_spacing_mm) for header in headers]
     segmentation = Segmentation(
-        source_images=[without_identity(header, geometry.spacing_between_slices) for header in headers],
+        source_images=sources,
         pixel_array=case.lesion.mask.astype(np.uint8),
         segmentation_type=SegmentationTypeValues.BINARY,
         segment_descriptions=[_segment(case.lesion, made)],
         pixel_measures=PixelMeasuresSequence(
-            pixel_spacing=(row_mm, column_mm),
-            slice_thickness=geometry.spacing_between_slices,
-            spacing_between_slices=geometry.spacing_between_slices,
+            pixel_spacing=sources[0].PixelSpacing,
+            slice_thickness=sources[0].SliceThickness,
+            spacing_between_slices=slice_spacing_mm,
         ),
         series_instance_uid=UID(),
         series_number=SEGMENTATION_SERIES_NUMBER,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from pcr.case import PredictedCase
 from pcr.clinical import ClinicalRecord
 from pcr.manifest import ClinicalName
 from pcr.phases import DceSeries
-from pcr.report.canvas import AMBER, GREY, Paragraph
+from pcr.report.canvas import AMBER, GREY, WHITE, Paragraph
 from pcr.report.provenance import Provenance
+from pcr.report.views import AXIS_LETTERS
 
 _NAMES: dict[ClinicalName, str] = {
     "age": "age",
@@ -24,16 +27,21 @@ def headline(case: PredictedCase) -> list[Paragraph]:
     """The probability, how far the model's parts differ, and where it stands to the threshold."""
     p = case.prediction
     low, high = p.interval
+    threshold = percent(p.threshold)
+    if p.above_threshold is not None and threshold == percent(
+        p.probability
+    ):  # the same at the page's precision: say on which side it falls
+        threshold = f"{100 * p.threshold:.2f} % ({100 * p.probability:.2f} %)"
     against = {
-        True: f"At or above the threshold of {percent(p.threshold)}",
-        False: f"Below the threshold of {percent(p.threshold)}",
-        None: f"Not judged against the threshold of {percent(p.threshold)}: inputs missing",
+        True: f"At or above the threshold of {threshold}",
+        False: f"Below the threshold of {threshold}",
+        None: f"Not judged against the threshold of {threshold}: inputs missing",
     }[p.above_threshold]
     return [
         Paragraph("Predicted probability of pathologic complete response (pCR)", 17, GREY),
         Paragraph(percent(p.probability), 50, gap=2),
         Paragraph(f"model parts spread from {percent(low)} to {percent(high)}", 17),
-        Paragraph(against, 17, AMBER if p.above_threshold is None else (240, 240, 240)),
+        Paragraph(against, 17, AMBER if p.above_threshold is None else WHITE),
         Paragraph(
             f"From imaging alone {percent(p.imaging_probability)}, from clinical inputs alone "
             f"{percent(p.clinical_probability)}",
@@ -44,7 +52,6 @@ def headline(case: PredictedCase) -> list[Paragraph]:
 
 def details(case: PredictedCase, made: Provenance) -> list[Paragraph]:
     """Lesion, kinetics, inputs, phases, attention and model, each under its heading."""
-    inside = case.attention.inside_fraction(case.lesion.mask)
     used = [describe(case.clinical, name) for name in _NAMES if name in case.encoded.used_names]
     missing = [_NAMES[name] for name in _NAMES if name in case.encoded.missing_names]
     return [
@@ -55,7 +62,7 @@ def details(case: PredictedCase, made: Provenance) -> list[Paragraph]:
             *([f"Missing: {', '.join(missing)}"] if missing else []),
         ),
         *_section("Phases, seconds after injection", *phase_lines(case.volume.series)),
-        *_section("Attention of the model", f"{percent(inside)} inside the lesion outline"),
+        *_section("Attention of the model", *_attention_lines(case)),
         *_section(
             "Model",
             f"{made.model_name} {made.model_version}, sha256 {made.model_sha256[:12]}",
@@ -81,8 +88,7 @@ def percent(share: float) -> str:
 
 def place(point_lps_mm: tuple[float, float, float]) -> str:
     """A point in the patient by the directions that radiologists name: 'R 93, A 108, F 41 mm'."""
-    letters = (("R", "L"), ("A", "P"), ("F", "H"))
-    named = (f"{pair[value > 0]} {abs(value):.0f}" for pair, value in zip(letters, point_lps_mm, strict=True))
+    named = (f"{pair[value > 0]} {abs(value):.0f}" for pair, value in zip(AXIS_LETTERS, point_lps_mm, strict=True))
     return ", ".join(named) + " mm"
 
 
@@ -101,6 +107,32 @@ def phase_lines(series: DceSeries) -> list[str]:
         for phase in series.phases
     )
     return [times, "injection time estimated"] if series.injection_source == "estimated" else [times]
+
+
+def slice_name(case: PredictedCase, index: int) -> str:
+    """How a reader finds a slice in the viewer: series and image number, and where it lies in the patient."""
+    geometry = case.volume.geometry
+    header = case.volume.series.phase("early").instances[index].header
+    centre = [index, (geometry.spatial_shape[1] - 1) / 2, (geometry.spatial_shape[2] - 1) / 2]
+    axis = int(np.argmax(np.abs(np.asarray(geometry.affine)[:3, 0])))
+    position = geometry.map_indices_to_reference(np.asarray([centre]))[0][axis]
+    series, image = (header.get(keyword) or "?" for keyword in ("SeriesNumber", "InstanceNumber"))
+    return f"series {series}, image {image}, {AXIS_LETTERS[axis][int(position > 0)]} {abs(position):.1f} mm"
+
+
+def most_attended_slice(case: PredictedCase) -> int:
+    """The slice that holds the largest share of the attention."""
+    cells = case.attention.cells
+    return max(cells, key=lambda index: float(cells[index].sum()))
+
+
+def _attention_lines(case: PredictedCase) -> list[str]:
+    most = most_attended_slice(case)
+    share = float(case.attention.cells[most].sum())
+    return [
+        f"{percent(case.attention.inside_fraction(case.lesion.mask))} inside the lesion outline",
+        f"most on {slice_name(case, most)}: {percent(share)}",
+    ]
 
 
 def _lesion_lines(case: PredictedCase) -> list[str]:

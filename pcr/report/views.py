@@ -11,7 +11,8 @@ from scipy.ndimage import binary_dilation
 
 from pcr.crop import Crop
 
-_AXIS_LETTERS = (("R", "L"), ("A", "P"), ("F", "H"))
+# Towards lower and higher x, y and z in LPS (PS3.3 C.7.6.1.1.1).
+AXIS_LETTERS = (("R", "L"), ("A", "P"), ("F", "H"))
 _LETTER_FROM = 0.35
 
 
@@ -104,7 +105,7 @@ def _interpolate(image: npt.NDArray[np.float32], rows: npt.NDArray[np.float64]) 
 def _letters(direction: npt.NDArray[np.float64]) -> str:
     by_size = sorted(range(3), key=lambda axis: -abs(direction[axis]))
     named = [axis for axis in by_size if abs(direction[axis]) >= _LETTER_FROM][:2]
-    return "".join(_AXIS_LETTERS[axis][int(direction[axis] > 0)] for axis in named)
+    return "".join(AXIS_LETTERS[axis][int(direction[axis] > 0)] for axis in named)
 
 
 def _fit(

@@ -1,0 +1,64 @@
+"""The console script: `exec` is ours, every other verb is holoscan-cli's."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app import monai_deploy
+
+from .conftest import ROOT
+
+SCRIPT = Path(sys.executable).with_name("monai-deploy")
+
+
+def _run(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(SCRIPT), *arguments], cwd=cwd, capture_output=True, text=True)
+
+
+def test_exec_runs_the_application_folder_from_anywhere(phantom_study: Path, tmp_path: Path) -> None:
+    done = _run("exec", str(ROOT / "app"), "-i", str(phantom_study), "-o", str(tmp_path / "out"), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (study,) = json.loads((tmp_path / "out" / "result.json").read_text())["studies"]
+    assert study["status"] == "completed"
+
+
+def test_exec_keeps_the_exit_status_and_prints_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    done = _run("exec", str(ROOT / "app"), "-i", str(tmp_path / "in"), "-o", str(tmp_path / "out"))
+    assert done.returncode == 3
+    assert done.stderr.startswith("no_study: ") and "Traceback" not in done.stderr
+
+
+def test_exec_of_a_folder_without_an_application_says_so(tmp_path: Path) -> None:
+    done = _run("exec", str(tmp_path))
+    assert done.returncode == 2 and "no application folder" in done.stderr
+
+
+def test_help_names_exec_and_the_verbs_of_holoscan_cli() -> None:
+    done = _run("--help")
+    assert done.returncode == 0
+    assert "exec" in done.stdout and "package" in done.stdout
+
+
+def test_without_holoscan_cli_the_other_verbs_say_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(monai_deploy.importlib.util, "find_spec", lambda _: None)
+    assert monai_deploy.main(["package", "app"]) == 2
+    assert "holoscan-cli is not installed" in capsys.readouterr().err
+
+
+def test_a_holoscan_cli_without_packager_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def without_main(_: str) -> object:
+        return object()
+
+    monkeypatch.setattr(monai_deploy.importlib, "import_module", without_main)
+    assert monai_deploy.main(["package", "app"]) == 2
+    assert "no packager" in capsys.readouterr().err
