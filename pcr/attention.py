@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,18 +35,21 @@ class AttentionMap:
 def place_attention(attention: npt.NDArray[np.floating], crop: Crop) -> AttentionMap:
     """Bring attention [combs, slice cells, row cells, column cells], summing to 1 per comb, to slices of the series.
 
-    A cell that spans several slices gives each an equal part; combs that share a slice add up.
+    A cell that spans several slices gives each an equal part. A slice that was read more than once has the mean of
+    what it got, so that how often it was read does not brighten it; the whole is brought back to a sum of 1.
     """
-    combs, depth, *plane = attention.shape
+    combs, depth = attention.shape[:2]
     if combs != len(crop.slice_indices):
         raise ValueError(f"attention has {combs} combs, the crop {len(crop.slice_indices)}")
-    cells: dict[int, npt.NDArray[np.float64]] = {}
+    got: dict[int, list[npt.NDArray[np.float64]]] = defaultdict(list)
     for weights, indices in zip(attention.astype(np.float64), crop.slice_indices, strict=True):
         cell_of_slice = np.arange(len(indices)) * depth // len(indices)
-        share = 1.0 / (combs * np.bincount(cell_of_slice, minlength=depth))
+        slices_in_cell = np.bincount(cell_of_slice, minlength=depth)
         for index, cell in zip(indices, cell_of_slice, strict=True):
-            cells[index] = cells.get(index, np.zeros(plane)) + weights[cell] * share[cell]
-    return AttentionMap(crop, dict(sorted(cells.items())))
+            got[index].append(weights[cell] / slices_in_cell[cell])
+    means = {index: np.mean(parts, axis=0) for index, parts in sorted(got.items())}
+    total = sum(float(mean.sum()) for mean in means.values())
+    return AttentionMap(crop, {index: mean / total for index, mean in means.items()})
 
 
 def _cell_means(image: npt.NDArray[np.float32], cells: tuple[int, ...]) -> npt.NDArray[np.float64]:

@@ -78,15 +78,13 @@ def extract(volume: DceVolume, lesion: Lesion, spec: CropSpec) -> Crop:
 def slice_combs(first: int, last: int, slices: int) -> tuple[tuple[int, ...], ...]:
     """Interleaved combs of `slices` slice indices that together hold every slice from `first` to `last`.
 
-    With more slices than a comb holds, comb k starts at slice k and steps by the number of combs, so each spans
-    the lesion; places beyond the last slice repeat it. With fewer, they are spread evenly and repeated.
+    The combs are one spread of slices over the lesion, shifted by one from comb to comb; its gaps are never wider
+    than there are combs. With fewer slices in the lesion than in a comb, they are spread evenly and repeated.
     """
     extent = last - first + 1
-    if extent <= slices:
-        spread = np.round(np.linspace(first, last, slices)).astype(int)
-        return (tuple(int(i) for i in spread),)
     combs = -(-extent // slices)
-    return tuple(tuple(min(first + comb + combs * place, last) for place in range(slices)) for comb in range(combs))
+    spread = np.round(np.linspace(first, last - combs + 1, slices)).astype(int)
+    return tuple(tuple(int(index) + comb for index in spread) for comb in range(combs))
 
 
 def normalised_combs(crop: Crop, spec: Normalisation) -> npt.NDArray[np.float32]:

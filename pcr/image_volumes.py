@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -45,25 +45,50 @@ class ImageVolume:
     positions_mm: tuple[float, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class UnsafeSeries:
+    """A gradient echo that can not be taken apart into whole volumes, and how the study is refused if it needs it."""
+
+    series: Series
+    refusal: NotEvaluable
+
+    @property
+    def could_be_volume(self) -> bool:
+        """Whether it has as many images as a volume; a few slices are no dynamic series by themselves."""
+        return len(self.series.instances) >= MIN_SLICES
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The series of a study, sorted: volumes that could be phases, what can not, and what would make it unsafe."""
+
+    volumes: tuple[ImageVolume, ...]
+    rejected: tuple[RejectedSeries, ...]
+    unsafe: tuple[UnsafeSeries, ...]
+
+
 class _Unsuitable(Exception):
     """A series is no candidate; the message says why."""
 
 
-def candidate_volumes(study: Study) -> tuple[list[ImageVolume], list[RejectedSeries]]:
+def candidate_volumes(study: Study) -> Candidates:
     """The volumes of all series that could be dynamic phases, and why the other series could not.
 
-    Raises:
-        NotEvaluable: `mixed_geometry`, `missing_slices`, `unsupported_object`.
+    A series that is unsafe to read refuses no study here: it may be a scout that nobody needs.
     """
     volumes: list[ImageVolume] = []
     rejected: list[RejectedSeries] = []
+    unsafe: list[UnsafeSeries] = []
     for series in study.series:
         try:
             _check_could_be_dynamic(series)
             volumes += _split_into_volumes(series)
         except _Unsuitable as unsuitable:
             rejected.append(RejectedSeries(series.series_instance_uid, series.description, str(unsuitable)))
-    return volumes, rejected
+        except NotEvaluable as refusal:
+            rejected.append(RejectedSeries(series.series_instance_uid, series.description, refusal.message))
+            unsafe.append(UnsafeSeries(series, refusal))
+    return Candidates(tuple(volumes), tuple(rejected), tuple(unsafe))
 
 
 def _check_could_be_dynamic(series: Series) -> None:
@@ -72,15 +97,14 @@ def _check_could_be_dynamic(series: Series) -> None:
         raise _Unsuitable(f"modality is {series.modality or 'missing'}, not MR")
     if header.SOPClassUID != MRImageStorage:
         raise _Unsuitable(f"object is {header.SOPClassUID.name}, which is not read")
-    image_type = [str(value).upper() for value in header.get("ImageType", ())]
+    stated = header.get("ImageType") or ()
+    image_type = [str(value).upper() for value in ([stated] if isinstance(stated, str) else stated)]
     if image_type[:2] != ["ORIGINAL", "PRIMARY"]:
         raise _Unsuitable(f"image type is {'/'.join(image_type) or 'missing'}, not an original acquisition")
     if match := _NOT_DYNAMIC.search(series.description.replace("_", " ")):
         raise _Unsuitable(f"description names '{match.group(0)}', which is no dynamic phase")
     if "GR" not in values_of(header.get("ScanningSequence")):
         raise _Unsuitable("scanning sequence is no gradient echo")
-    if len(series.instances) < MIN_SLICES:
-        raise _Unsuitable(f"only {len(series.instances)} images")
 
 
 def _split_into_volumes(series: Series) -> list[ImageVolume]:
@@ -88,7 +112,7 @@ def _split_into_volumes(series: Series) -> list[ImageVolume]:
 
     Raises:
         NotEvaluable: `mixed_geometry` when the images are not parallel slices of one matrix, `missing_slices` when
-            positions have different numbers of images.
+            positions have different numbers of images or are too few, `unsupported_object` when they have none.
     """
     shapes = {matrix(i.header) for i in series.instances}
     if len(shapes) > 1:
@@ -98,6 +122,10 @@ def _split_into_volumes(series: Series) -> list[ImageVolume]:
         )
     places = _place_along_normal(series.instances)
     repeats = Counter(places.values())
+    if len(repeats) < MIN_SLICES:
+        raise NotEvaluable(
+            ReasonCode.MISSING_SLICES, f"series '{series.description}' has only {len(repeats)} slice positions"
+        )
     if max(repeats.values()) == 1:
         return [_volume(series, series.instances, places)]
     for split in (*(_by_field(name) for name in _SPLIT_FIELDS), *(_by_rank_in_time(name) for name in TIME_FIELDS)):
@@ -160,8 +188,10 @@ def _one_image_per_position(groups: Sequence[Sequence[Instance]], places: dict[s
 
 
 def _place_along_normal(instances: Iterable[Instance]) -> dict[str, int]:
-    """Position of each image along the slice normal, in units of the position tolerance, by SOPInstanceUID."""
-    return {i.sop_instance_uid: round(position_mm(i.header) / POSITION_TOLERANCE_MM) for i in instances}
+    """Number of the slice position of each image, rising along the normal, by SOPInstanceUID."""
+    along = sorted((position_mm(i.header), i.sop_instance_uid) for i in instances)
+    steps = [after - before > POSITION_TOLERANCE_MM for (before, _), (after, _) in pairwise(along)]
+    return {uid: place for (_, uid), place in zip(along, accumulate(steps, initial=0), strict=True)}
 
 
 def _volume(series: Series, instances: Sequence[Instance], places: dict[str, int]) -> ImageVolume:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from highdicom.volume import VolumeGeometry
 from scipy import ndimage
 from skimage.measure import label, regionprops
+from skimage.morphology import isotropic_closing, isotropic_opening
 
 from pcr.breast_region import BreastRegion, find_breast_region
 from pcr.lesion import Candidate, Laterality, Lesion, PointMm, centroid_lps_mm, outlined
@@ -29,6 +30,7 @@ MIN_VOLUME_ML = 0.1
 MAX_VOLUME_ML = 400.0
 HALF_PEAK = 0.5
 MARGIN_MM = 8.0
+OPENING_MM = 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,25 +243,18 @@ def _refine(volume: DceVolume, core: _Region, grid: VolumeGeometry) -> npt.NDArr
     surrounding = float(np.median(rise))
     peak = float(np.percentile(rise[seeds], 90))
     above = rise > surrounding + HALF_PEAK * (peak - surrounding)
-    opened = ndimage.binary_opening(above, _ball(1.5, volume.geometry))
+    spacing = volume.geometry.spacing
+    opened = isotropic_opening(above, OPENING_MM, spacing=spacing)
     parts = label(opened)
     reached = np.bincount(parts[seeds], minlength=parts.max() + 1)[1:]
     if reached.size == 0 or reached.max() == 0:
         chosen = seeds
     else:
-        chosen = ndimage.binary_fill_holes(parts == reached.argmax() + 1)
+        closed = isotropic_closing(parts == reached.argmax() + 1, OPENING_MM, spacing=spacing)
+        chosen = ndimage.binary_fill_holes(closed)
     mask = np.zeros(shape, dtype=bool)
     mask[box] = chosen
     return mask
-
-
-def _ball(radius_mm: float, geometry: VolumeGeometry) -> npt.NDArray[np.bool_]:
-    """Structuring element of a radius in mm on the grid of the series, at least the voxel itself."""
-    reach = np.floor(radius_mm / np.asarray(geometry.spacing)).astype(int)
-    offsets = np.meshgrid(
-        *(np.arange(-r, r + 1) * s for r, s in zip(reach, geometry.spacing, strict=True)), indexing="ij"
-    )
-    return np.asarray(sum(o**2 for o in offsets) <= radius_mm**2)
 
 
 def _candidate(region: _Region, grid: VolumeGeometry) -> Candidate:

@@ -22,6 +22,7 @@ from pcr.image_volumes import (
     TIME_FIELDS,
     ImageVolume,
     RejectedSeries,
+    UnsafeSeries,
     candidate_volumes,
     matrix,
     moment,
@@ -104,28 +105,37 @@ def select_dce(study: Study, crop: CropSpec) -> DceSeries:
     Raises:
         NotEvaluable: `no_dce_series`, `too_few_phases`, `mixed_geometry`, `missing_slices`, `unsupported_object`.
     """
-    volumes, rejected = candidate_volumes(study)
-    if not volumes:
-        raise _nothing_found(study)
+    candidates = candidate_volumes(study)
     protocols: dict[tuple[object, ...], list[ImageVolume]] = defaultdict(list)
-    for volume in volumes:
+    for volume in candidates.volumes:
         protocols[_protocol(volume.series.header)].append(volume)
     ranked = sorted(protocols.values(), key=lambda group: (len(group), len(group[0].instances)), reverse=True)
-    chosen = ranked[0]
+    chosen = ranked[0] if ranked else []
+    _check_none_is_unsafe(candidates.unsafe, chosen)
+    if not chosen:
+        raise _nothing_found(study)
     if len(chosen) < 3:
         raise _too_few(len(chosen))
     _check_one_geometry(chosen)
     timed = _timed(chosen)
-    rejected += [
+    others = tuple(
         RejectedSeries(v.series.series_instance_uid, v.series.description, "another protocol than the dynamic series")
         for group in ranked[1:]
         for v in group
-    ]
+    )
     why = (
         f"{len(chosen)} volumes of one protocol and one geometry at distinct times, "
         f"{len(chosen[0].instances)} slices each"
     )
-    return _with_roles(timed, crop, Selection(why, tuple(dict.fromkeys(rejected))))
+    return _with_roles(timed, crop, Selection(why, tuple(dict.fromkeys(candidates.rejected + others))))
+
+
+def _check_none_is_unsafe(unsafe: Sequence[UnsafeSeries], chosen: Sequence[ImageVolume]) -> None:
+    """Refuse where a series that can not be read belongs to the dynamic one, or may be it since no other is whole."""
+    for found in unsafe:
+        is_part = bool(chosen) and _protocol(found.series.header) == _protocol(chosen[0].series.header)
+        if is_part or (len(chosen) < 3 and found.could_be_volume):
+            raise found.refusal
 
 
 def _check_one_geometry(volumes: Sequence[ImageVolume]) -> None:

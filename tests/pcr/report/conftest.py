@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +17,12 @@ from pcr.attention import place_attention
 from pcr.case import PredictedCase
 from pcr.clinical import ClinicalRecord, encode
 from pcr.crop import extract
-from pcr.lesion import outlined
+from pcr.lesion import Laterality, outlined
 from pcr.manifest import ClinicalVariable, CropSpec, PhaseTarget
 from pcr.model import Prediction
+from pcr.page import OverlayPage
 from pcr.phases import select_dce
+from pcr.report.overlay import draw_pages
 from pcr.report.provenance import Provenance
 from pcr.study import read_inbox
 from pcr.volume import load
@@ -105,11 +109,16 @@ def _instance(study_uid: str, series_uid: str, frame_uid: str, phase: int) -> Da
     return header
 
 
-def predicted(folder: Path, record: ClinicalRecord | None = None, above: bool | None = True) -> PredictedCase:
+def predicted(
+    folder: Path,
+    record: ClinicalRecord | None = None,
+    above: bool | None = False,
+    laterality: Laterality = "right",
+) -> PredictedCase:
     """The study in a folder, taken to a prediction whose attention lies in the first corner of the window."""
     (study,) = read_inbox(folder).studies
     volume = load(select_dce(study, CROP))
-    lesion = outlined(lesion_mask(), volume, source="kinetic", laterality="right", score=0.8)
+    lesion = outlined(lesion_mask(), volume, source="kinetic", laterality=laterality, score=0.8)
     crop = extract(volume, lesion, CROP)
     attention = np.full((len(crop.slice_indices), 2, 4, 4), 0.2 / 31, dtype=np.float32)
     attention[:, 0, 0, 0] = 0.8
@@ -137,8 +146,25 @@ def predicted(folder: Path, record: ClinicalRecord | None = None, above: bool | 
 
 
 @pytest.fixture(scope="session")
-def case(tmp_path_factory: pytest.TempPathFactory) -> PredictedCase:
-    return predicted(write_study(tmp_path_factory.mktemp("study")))
+def predict(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., PredictedCase]:
+    """Makes a case: arguments of `predicted` by name, all others go to `write_study`."""
+
+    def made_case(**given: Any) -> PredictedCase:
+        kept = {name: given.pop(name) for name in ("record", "above", "laterality") if name in given}
+        return predicted(write_study(tmp_path_factory.mktemp("study"), **given), **kept)
+
+    return made_case
+
+
+@pytest.fixture(scope="session")
+def case(predict: Callable[..., PredictedCase]) -> PredictedCase:
+    return predict()
+
+
+@pytest.fixture(scope="session")
+def pages(case: PredictedCase, made: Provenance) -> tuple[OverlayPage, ...]:
+    """The pages of the case, drawn once."""
+    return draw_pages(case, made)
 
 
 @pytest.fixture(scope="session")
