@@ -8,4 +8,4 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HOLOSCAN_LOG_LEVEL", "OFF")
 
 # Makes ready what Holoscan needs before its first import, so it comes before any other import of this package.
-import operators  # noqa: E402, F401
+import operators  # noqa: F401

@@ -8,6 +8,7 @@ from time import perf_counter
 
 import rich.console
 from rich.table import Table
+from rich.text import Text
 
 from app.run import RunOutcome
 from pcr.reasons import PcrError
@@ -26,12 +27,12 @@ class Console:
         self._err = rich.console.Console(stderr=True, highlight=False, soft_wrap=True)
         self._started = perf_counter()
 
-    def found(self, inbox: Inbox) -> None:
-        """Say how many studies there are."""
+    def found(self, inbox: Inbox, provider: str) -> None:
+        """Say how many studies there are and what the network runs on."""
         passed = inbox.passed_over
         self._out.print(
             f"{len(inbox.studies)} study(ies); passed over: {passed.other_studies} other studies, "
-            f"{passed.not_dicom} files that are not DICOM"
+            f"{passed.not_dicom} files that are not DICOM; the network runs on {provider}"
         )
 
     def step(self, study: Study, label: str) -> None:
@@ -69,8 +70,9 @@ def _table(result: StudyResult, out: Path) -> Table:
     table.add_column(overflow="fold")
     table.add_row("status", result.status)
     for name, value in _rows(result):
-        table.add_row(name, value)
-    table.add_row("files", str(out / result.study_instance_uid))
+        # As text: what comes from a header must not be read as markup.
+        table.add_row(name, Text(value))
+    table.add_row("files", Text(str(out / result.study_instance_uid)))
     return table
 
 

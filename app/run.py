@@ -11,7 +11,7 @@ from typing import Protocol
 
 import pcr
 from app.settings import Folders, Settings
-from pcr.clinical_file import ClinicalFile, no_clinical_file, read_clinical_file
+from pcr.clinical_file import no_clinical_file, read_clinical_file
 from pcr.model import PcrModel, load_model
 from pcr.reasons import BadConfiguration, NotEvaluable, ReasonCode
 from pcr.report.provenance import RESEARCH_NOTICE, Provenance
@@ -38,8 +38,8 @@ log = logging.getLogger(__name__)
 class Progress(Protocol):
     """What a run tells of itself while it goes on."""
 
-    def found(self, inbox: Inbox) -> None:
-        """The studies are known."""
+    def found(self, inbox: Inbox, provider: str) -> None:
+        """The studies are known, and what the network runs on."""
 
     def step(self, study: Study, label: str) -> None:
         """A step of a study begins."""
@@ -70,6 +70,7 @@ def run(folders: Folders, settings: Settings, progress: Progress) -> RunOutcome:
     Raises:
         BadConfiguration, BadModel: nothing was processed.
     """
+    clinical_path = _clinical_path(folders.input, settings)
     model = load_model(folders.models / MODEL_NAME, settings.device)
     made = _provenance(model)
     with output_folder(folders.output):
@@ -80,8 +81,8 @@ def run(folders: Folders, settings: Settings, progress: Progress) -> RunOutcome:
             index = RunResult(studies=(), reason=reason)
             publish_run(folders.output, index)
             return RunOutcome(index=index, results=())
-        progress.found(inbox)
-        batch = _Batch(folders, settings, model, made, inbox, progress)
+        progress.found(inbox, model.provider)
+        batch = _Batch(folders.output, clinical_path, settings, model, made, inbox, progress)
         results = tuple(batch.process(study) for study in inbox.studies)
         index = _index(results, inbox.passed_over)
         publish_run(folders.output, index)
@@ -92,7 +93,8 @@ def run(folders: Folders, settings: Settings, progress: Progress) -> RunOutcome:
 class _Batch:
     """What the studies of one run share."""
 
-    folders: Folders
+    out: Path
+    clinical_path: Path | None
     settings: Settings
     model: PcrModel
     made: Provenance
@@ -103,7 +105,7 @@ class _Batch:
         """The published result of one study, whatever becomes of it."""
         result = self._attempt(study)
         if result.status != "completed":
-            publish_study(self.folders.output, result, {})
+            publish_study(self.out, result, {})
         self.progress.finished(result)
         return result
 
@@ -125,11 +127,11 @@ class _Batch:
         job = StudyJob(
             study=study,
             studies=self.inbox.studies,
-            clinical_file=_clinical_file(self.folders.input, self.settings),
+            clinical_file=no_clinical_file() if self.clinical_path is None else read_clinical_file(self.clinical_path),
             model=self.model,
             localization=self.settings.localization.for_core(),
             made=self.made,
-            out=self.folders.output,
+            out=self.out,
         )
         return BreastPcrApplication(job, announce).process()
 
@@ -150,7 +152,7 @@ def _provenance(model: PcrModel) -> Provenance:
     )
 
 
-def _clinical_file(folder: Path, settings: Settings) -> ClinicalFile:
+def _clinical_path(folder: Path, settings: Settings) -> Path | None:
     """The clinical file that the settings name, else the one at the root of the input, else none.
 
     Raises:
@@ -160,7 +162,7 @@ def _clinical_file(folder: Path, settings: Settings) -> ClinicalFile:
     if named is not None and not named.is_file():
         raise BadConfiguration("the clinical file that the settings name is not there")
     path = named or folder / CLINICAL_NAME
-    return read_clinical_file(path) if path.is_file() else no_clinical_file()
+    return path if path.is_file() else None
 
 
 def _index(results: tuple[StudyResult, ...], passed_over: PassedOver) -> RunResult:

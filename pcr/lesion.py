@@ -113,6 +113,6 @@ def longest_diameter_mm(indices: npt.NDArray[np.integer], geometry: VolumeGeomet
         return edge
     try:
         points = points[ConvexHull(points).vertices]
-    except QhullError:  # all in one plane or line: the points are few enough as they are
-        points = np.unique(points, axis=0)[:: max(1, len(points) // 2000)]
+    except QhullError:  # all in one plane or line: joggled (QJ), their hull still holds the two that are farthest apart
+        points = points[ConvexHull(points, qhull_options="QJ").vertices] if len(points) > 4 else points
     return float(pdist(points).max()) + edge

@@ -115,8 +115,9 @@ class Study:
 
     @property
     def header(self) -> Dataset:
-        """The header of one instance, for attributes of patient and study."""
-        return self.series[0].header
+        """The header of one image, for attributes of patient and study; derived objects leave some of them out."""
+        images = [series for series in self.series if series.modality == "MR"]
+        return (images or self.series)[0].header
 
     @property
     def patient_id(self) -> str:

@@ -174,6 +174,14 @@ def test_an_unknown_setting_stops_the_run(study: Path, run: Run, monkeypatch: py
     assert not outcome.out.exists()
 
 
+def test_a_clinical_file_that_is_named_must_be_there(study: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BREAST_PCR_CLINICAL_FILE", str(study / "none.json"))
+    outcome = run(study)
+    assert outcome.exit == 2
+    assert outcome.complained.startswith("bad_configuration: the clinical file")
+    assert not outcome.out.exists()
+
+
 def test_cuda_that_can_not_be_had_is_an_error_and_no_silent_fallback(
     study: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
