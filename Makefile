@@ -18,6 +18,7 @@ demo: $(RUNTIME)
 	rm -rf $(DEMO)
 	$(BIN)/python -m phantom $(DEMO)/phantom --seed 7
 	$(BIN)/python -m app -i $(DEMO)/phantom/study -o $(DEMO)/results -m models
+	$(BIN)/python -m app.preview $(DEMO)/results $(DEMO)/pictures
 
 setup: $(EVERYTHING)
 

@@ -41,7 +41,7 @@ class ClinicalRecord:
     def __post_init__(self) -> None:
         low, high = PLAUSIBLE_AGE_YEARS
         if self.age is not None and not low <= self.age <= high:
-            raise _invalid(f"age is {self.age:g} years, outside {low:g} to {high:g}; check the unit and the record")
+            raise _invalid(f"age lies outside {low:g} to {high:g} years; check the unit and the record")
         if self.menopausal_status is not None and self.menopausal_status not in _MENOPAUSAL_VALUES:
             raise _invalid(f"menopausal_status must be one of {', '.join(_MENOPAUSAL_VALUES)}")
         derived = _receptor_status(self.er, self.pr)

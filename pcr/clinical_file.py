@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
 from pydicom.dataset import Dataset
 from pydicom.valuerep import DA
 
-from pcr.clinical import ClinicalRecord, MenopausalStatus
+from pcr.clinical import PLAUSIBLE_AGE_YEARS, ClinicalRecord, MenopausalStatus
 from pcr.fhir import bundle_records
 from pcr.reasons import NotEvaluable, ReasonCode
 from pcr.study import Study
@@ -46,9 +46,9 @@ class ClinicalEntry(BaseModel):
 
     @property
     def all_patient_ids(self) -> frozenset[str]:
-        """Every id that the file gives this patient, without blanks around it."""
-        own = () if self.patient_id is None else (self.patient_id,)
-        return frozenset(value.strip() for value in (*self.patient_ids, *own))
+        """Every id that the file gives this patient, without blanks around it; a blank one is no id."""
+        stripped = (value.strip() for value in (*self.patient_ids, self.patient_id or ""))
+        return frozenset(value for value in stripped if value)
 
     @property
     def has_key(self) -> bool:
@@ -143,7 +143,9 @@ def age_from_header(header: Dataset) -> float | None:
         born = DA(header.get("PatientBirthDate") or None)
     except ValueError:
         return None
-    return None if born is None else _age_at_study(born, header)
+    age = None if born is None else _age_at_study(born, header)
+    # De-identification leaves birth dates such as 19000101, which say nothing of the patient.
+    return None if age is None or age > PLAUSIBLE_AGE_YEARS[1] else age
 
 
 def _record(entry: ClinicalEntry, study: Study, source: str) -> ClinicalRecord:
@@ -187,6 +189,8 @@ def _keyed(key: str, record: dict[str, Any]) -> dict[str, Any]:
     """A record under its key: dots and digits alone make a StudyInstanceUID, anything else a PatientID."""
     looks_like_uid = "." in key and key.replace(".", "").isdigit()
     name = "study_instance_uid" if looks_like_uid else "patient_id"
+    if record.get(name, key) != key:
+        raise _invalid(f"the {name} of a record is not the key that it stands under")
     return {name: key} | record
 
 
@@ -195,6 +199,9 @@ def _entry(record: object) -> ClinicalEntry:
         return ClinicalEntry.model_validate(record)
     except ValidationError as error:
         first = error.errors()[0]
+        if first["type"] == "extra_forbidden":  # its name may be an id, so it is not repeated
+            known = ", ".join(ClinicalEntry.model_fields)
+            raise _invalid(f"a record has a field that is not known; the fields are {known}") from None
         where = ".".join(str(part) for part in first["loc"]) or "record"
         raise _invalid(f"{where}: {first['msg']}") from None
 

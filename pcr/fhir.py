@@ -68,11 +68,12 @@ def bundle_records(bundle: dict[str, Any]) -> list[dict[str, Any]]:
 def _record(patient: dict[str, Any], observations: list[dict[str, Any]]) -> dict[str, Any]:
     ids = [str(value) for i in _list(patient.get("identifier")) if (value := _object(i).get("value"))]
     record: dict[str, Any] = {"patient_ids": ids}
-    if patient.get("birthDate"):
+    # FHIR's date may be a year or a month alone, from which no age follows.
+    if len(str(patient.get("birthDate", ""))) > len("1970-01"):
         record["birth_date"] = patient["birthDate"]
     for observation in observations:
         names = [_VARIABLE_OF_CODE[code] for code in _codes(observation.get("code")) if code in _VARIABLE_OF_CODE]
-        if not names or observation.get("status") in _UNUSABLE:
+        if not names or observation.get("status") in _UNUSABLE or "dataAbsentReason" in observation:
             continue
         value = _value(names[0], observation)
         if record.setdefault(names[0], value) != value:

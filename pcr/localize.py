@@ -8,6 +8,7 @@ from pcr import kinetic_localizer
 from pcr.given_segmentation import GivenSegmentations, read_given_segmentations
 from pcr.kinetic_localizer import LocalizerSettings, find_lesion
 from pcr.lesion import Lesion, outlined
+from pcr.reasons import NotEvaluable, ReasonCode
 from pcr.study import Study
 from pcr.volume import DceVolume
 
@@ -42,7 +43,13 @@ def locate(study: Study, volume: DceVolume, settings: LocalizationSettings) -> L
 
 def _largest(given: GivenSegmentations, volume: DceVolume) -> Lesion:
     mask = given.masks[0].mask
-    return outlined(mask, volume, source="segmentation", laterality=kinetic_localizer.laterality_of_mask(mask, volume))
+    laterality = kinetic_localizer.laterality_of_mask(mask, volume)
+    try:
+        return outlined(mask, volume, source="segmentation", laterality=laterality)
+    except ValueError as error:
+        raise NotEvaluable(
+            ReasonCode.NO_LESION_FOUND, f"the lesion segmentation of the study can not be used: {error}; correct it"
+        ) from None
 
 
 def _others(given: GivenSegmentations) -> tuple[str, ...]:

@@ -85,6 +85,11 @@ def object_paths(objects: Mapping[str, Sequence[Dataset]]) -> tuple[str, ...]:
     return tuple(f"{kind}/{dataset.SOPInstanceUID}.dcm" for kind, datasets in objects.items() for dataset in datasets)
 
 
+def find_objects(out: Path, kind: str) -> list[Path]:
+    """The published objects of one kind (`SR`, `SEG`, `SC`) of all studies below an output folder."""
+    return sorted(path for path in out.glob(f"*/{kind}/*.dcm") if not path.parts[-3].startswith("."))
+
+
 def _lock(folder: int) -> None:
     try:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)

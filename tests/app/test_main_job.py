@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
+
+from app.preview import write_pages
 
 from .conftest import Outcome, Run, dicom_files, edit
 
@@ -69,6 +72,12 @@ def test_result_names_no_patient(done: Outcome, phantom_study: Path) -> None:
     text = (done.out / done.result["study_instance_uid"] / "result.json").read_text()
     for secret in (source.PatientID, str(source.PatientName), source.get("PatientBirthDate") or "no birth date"):
         assert secret not in text
+
+
+def test_overlay_pages_become_pictures(done: Outcome, tmp_path: Path) -> None:
+    pages = write_pages(done.out, tmp_path / "pictures")
+    assert len(pages) == len(done.objects("SC")) > 1
+    assert Image.open(pages[0]).size == (1280, 800)
 
 
 def test_published_schema_is_that_of_the_results(done: Outcome) -> None:

@@ -1,0 +1,37 @@
+"""`python -m app.preview OUT PICTURES`: the overlay pages of a run as PNG, for those without a DICOM viewer at hand."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pydicom
+from PIL import Image
+
+from pcr.report.publish import find_objects
+
+
+def write_pages(out: Path, pictures: Path) -> list[Path]:
+    """Write every overlay page below an output folder as `<study>_page<n>.png`; gives back what was written."""
+    pictures.mkdir(parents=True, exist_ok=True)
+    written = []
+    for path in find_objects(out, "SC"):
+        page = pydicom.dcmread(path)
+        target = pictures / f"{page.StudyInstanceUID}_page{page.InstanceNumber}.png"
+        Image.fromarray(page.pixel_array).save(target)
+        written.append(target)
+    return sorted(written)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m app.preview", description=__doc__)
+    parser.add_argument("out", type=Path, help="output folder of a run")
+    parser.add_argument("pictures", type=Path, help="folder for the PNG files")
+    options = parser.parse_args()
+    written = write_pages(options.out, options.pictures)
+    print(f"{len(written)} pages in {options.pictures}")
+
+
+if __name__ == "__main__":
+    main()
