@@ -75,7 +75,7 @@ def run(folders: Folders, settings: Settings, progress: Progress) -> RunOutcome:
     made = _provenance(model)
     with output_folder(folders.output):
         try:
-            inbox = read_inbox(folders.input)
+            inbox = read_inbox(folders.input, clinical_path)
         except NotEvaluable as refusal:
             reason = Reason(code=refusal.code, message=refusal.message)
             index = RunResult(studies=(), reason=reason)

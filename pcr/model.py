@@ -89,7 +89,7 @@ def load_model(folder: Path, device: Device) -> PcrModel:
     """Load a model folder and check that it is what its manifest says.
 
     Raises:
-        BadModel: checksum, names or shapes differ from the manifest, or the file is no network.
+        BadModel: checksum, names, shapes or types differ from the contract, or the file is no network.
         BadConfiguration: CUDA was asked for and can not be had.
     """
     described = read_metadata(folder)
@@ -149,12 +149,17 @@ def _check_signature(session: ort.InferenceSession, manifest: Manifest) -> None:
         ("input", inputs, session.get_inputs()),
         ("output", _output_shapes(manifest), session.get_outputs()),
     ):
-        shapes = {value.name: tuple(value.shape[1:]) for value in found}
+        values = {value.name: value for value in found}
         for name, shape in expected.items():
-            if name not in shapes:
+            if name not in values:
                 raise BadModel(f"the network has no {kind} '{name}'")
-            if shapes[name] != shape:
-                raise BadModel(f"{kind} '{name}' of the network has shape {shapes[name]}, the manifest says {shape}")
+            cases, *rest = values[name].shape
+            if isinstance(cases, int):
+                raise BadModel(f"{kind} '{name}' of the network has a fixed number of cases, {cases}")
+            if tuple(rest) != shape:
+                raise BadModel(f"{kind} '{name}' of the network has shape {tuple(rest)}, the manifest says {shape}")
+            if values[name].type != "tensor(float)":
+                raise BadModel(f"{kind} '{name}' of the network is {values[name].type}, not float32")
 
 
 def _output_shapes(manifest: Manifest) -> dict[str, tuple[int, ...]]:

@@ -155,8 +155,8 @@ class _Gathering:
             self.conflicts += 1
 
 
-def read_inbox(folder: Path) -> Inbox:
-    """Read the headers of all DICOM files below a folder.
+def read_inbox(folder: Path, beside: Path | None = None) -> Inbox:
+    """Read the headers of all DICOM files below a folder, but for the file `beside` them that is meant to be there.
 
     Links that lead out of the folder are not followed. Studies without any MR of a breast are passed over.
 
@@ -167,6 +167,8 @@ def read_inbox(folder: Path) -> Inbox:
     not_dicom = invalid = 0
     inside, outside_links = _files_inside(folder)
     for path in inside:
+        if path == beside:
+            continue
         header = _read_header(path)
         if header is None:
             not_dicom += 1

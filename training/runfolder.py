@@ -1,0 +1,81 @@
+"""The run folder: everything that made a result, and what is needed to go on after a stop."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from training.cohorts import Cohort
+from training.config import Config
+
+
+class RunFolderError(Exception):
+    """The folder belongs to another run, or lacks what an earlier command should have left there."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Names of what lies where."""
+
+    root: Path
+
+    @property
+    def features(self) -> Path:
+        """Cached cells of the frozen backbone."""
+        return self.root / "features"
+
+    @property
+    def out_of_fold(self) -> Path:
+        """Out-of-fold predictions of all patients."""
+        return self.root / "out_of_fold.csv"
+
+    @property
+    def metrics(self) -> Path:
+        """Figures on the out-of-fold predictions, threshold and calibration."""
+        return self.root / "metrics.json"
+
+    def fold(self, fold: int) -> Path:
+        """Folder of one fold."""
+        return self.root / "folds" / str(fold)
+
+    def claim(self, config: Config, cohort: Cohort) -> None:
+        """Take the folder for this configuration and cohort, or check that it was theirs already.
+
+        Raises:
+            RunFolderError: it holds another run; mixing the two would make a result that neither stands for.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        self._claim("config.yaml", yaml.safe_dump(config.plain(), sort_keys=False))
+        self._claim("cohort.json", json.dumps(fingerprint(cohort), indent=2) + "\n")
+
+    def read_metrics(self) -> dict[str, Any]:
+        """What `crossval` wrote last of all."""
+        if not self.metrics.is_file():
+            raise RunFolderError(f"{self.root} holds no finished crossval; run `python -m training crossval` first")
+        metrics: dict[str, Any] = json.loads(self.metrics.read_text("utf-8"))
+        return metrics
+
+    def _claim(self, name: str, content: str) -> None:
+        path = self.root / name
+        if path.is_file() and path.read_text("utf-8") != content:
+            raise RunFolderError(f"{path} is of another run; choose another --run, or remove this one")
+        path.write_text(content, "utf-8")
+
+
+def fingerprint(cohort: Cohort) -> dict[str, str | int]:
+    """What tells one cohort from another: ids, labels and variables of its patients, not its path."""
+    rows = [
+        f"{p.patient_id} {p.pcr} {p.clinical.age} {p.receptor_subtype} {p.imaging is None}" for p in cohort.patients
+    ]
+    return {
+        "dataset": cohort.dataset,
+        "rows": len(cohort.patients),
+        "labelled": len(cohort.labelled),
+        "with_images": len(cohort.imaged),
+        "sha256": hashlib.sha256("\n".join(rows).encode()).hexdigest(),
+    }
