@@ -18,7 +18,7 @@ from scipy import ndimage
 from skimage.measure import label, regionprops
 from skimage.morphology import isotropic_closing, isotropic_opening
 
-from pcr.breast_region import BreastRegion, find_breast_region
+from pcr.breast_region import find_breast_region
 from pcr.lesion import Candidate, Laterality, Lesion, PointMm, centroid_lps_mm, outlined
 from pcr.reasons import NotEvaluable, ReasonCode
 from pcr.volume import DceVolume, axis_aligned_grid, resample
@@ -53,6 +53,14 @@ class _Enhancement:
     early: npt.NDArray[np.float32]
     late: npt.NDArray[np.float32]
 
+    @classmethod
+    def of(
+        cls, pre: npt.NDArray[np.float32], early: npt.NDArray[np.float32], late: npt.NDArray[np.float32]
+    ) -> _Enhancement:
+        """Smoothed by 1 mm."""
+        pre, early, late = (ndimage.gaussian_filter(phase, 1.0 / SEARCH_SPACING_MM) for phase in (pre, early, late))
+        return cls(pre, early - pre, late - pre)
+
 
 @dataclass(frozen=True, slots=True)
 class _Region:
@@ -73,9 +81,7 @@ def find_lesion(volume: DceVolume, settings: LocalizerSettings) -> Lesion:
         NotEvaluable: `no_lesion_found` when no candidate reaches the score.
     """
     search = _Search.of(volume)
-    if not search.breast.mask.any():
-        raise NotEvaluable(ReasonCode.NO_LESION_FOUND, "no breast tissue is seen in the dynamic series")
-    ranked = _distinct(_regions(search.enhancement, search.breast.mask), search.breast.mask.shape)
+    ranked = _distinct(_regions(search.enhancement, search.breast), search.breast.shape)
     if not ranked or ranked[0].score < settings.min_score:
         best = f"the best of {len(ranked)} scores {ranked[0].score:.2f}" if ranked else "nothing enhances"
         raise NotEvaluable(
@@ -102,28 +108,40 @@ def laterality_of_mask(mask: npt.NDArray[np.bool_], volume: DceVolume) -> Latera
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """What the localiser looks at: the grid along the patient's axes, the signal on it, and where breast is."""
+    """What the localiser looks at: the part of the grid along the patient's axes that holds the breasts, and the signal.
+
+    Attributes:
+        breast: bool on the grid, where breast tissue is.
+        midline_mm: x of the cleft between two breasts, LPS; None when one is seen.
+    """
 
     grid: VolumeGeometry
     enhancement: _Enhancement
-    breast: BreastRegion
+    breast: npt.NDArray[np.bool_]
+    midline_mm: float | None
 
     @classmethod
     def of(cls, volume: DceVolume) -> _Search:
+        """Raises NotEvaluable("no_lesion_found") where there is no breast."""
         grid = axis_aligned_grid(volume.geometry, SEARCH_SPACING_MM)
-        enhancement = _enhancement(volume, grid)
-        mean = enhancement.pre + (enhancement.early + enhancement.late) / 3
-        return cls(grid, enhancement, find_breast_region(mean, SEARCH_SPACING_MM))
-
-
-def _enhancement(volume: DceVolume, grid: VolumeGeometry) -> _Enhancement:
-    pre, early, late = (
-        ndimage.gaussian_filter(
-            resample(volume.phase(role).array, volume.geometry, grid, nearest=False), 1.0 / SEARCH_SPACING_MM
+        pre, early, late = (
+            resample(volume.phase(role).array, volume.geometry, grid, nearest=False)
+            for role in ("pre", "early", "late")
         )
-        for role in ("pre", "early", "late")
-    )
-    return _Enhancement(pre, early - pre, late - pre)
+        region = find_breast_region((pre + early + late) / 3, SEARCH_SPACING_MM)
+        if not region.mask.any():
+            raise NotEvaluable(ReasonCode.NO_LESION_FOUND, "no breast tissue is seen in the dynamic series")
+        # The chest is half of the volume; nothing below looks at it.
+        box = ndimage.find_objects(region.mask.astype(np.uint8))[0]
+        midline = region.midline_column
+        return cls(
+            grid=grid[box],
+            enhancement=_Enhancement.of(pre[box], early[box], late[box]),
+            breast=region.mask[box],
+            midline_mm=None
+            if midline is None
+            else float(grid.map_indices_to_reference(np.array([[0, 0, midline]]))[0, 0]),
+        )
 
 
 def _regions(enhancement: _Enhancement, breast: npt.NDArray[np.bool_]) -> list[_Region]:
@@ -268,9 +286,8 @@ def _laterality(place: PointMm, volume: DceVolume, search: _Search) -> Lateralit
 
     Without either, the patient's axis decides: x rises to the left.
     """
-    if search.breast.midline_column is not None:
-        column = search.grid.map_reference_to_indices(np.array([place]))[0][2]
-        return "left" if column > search.breast.midline_column else "right"
+    if search.midline_mm is not None:
+        return "left" if place[0] > search.midline_mm else "right"
     header = volume.series.phases[0].instances[0].header
     stated = str(header.get("Laterality") or header.get("ImageLaterality") or "")
     if stated in ("L", "R"):

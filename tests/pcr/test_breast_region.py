@@ -1,0 +1,42 @@
+"""The breast region: breast behind the skin and in front of the chest wall."""
+
+from __future__ import annotations
+
+import numpy as np
+from lesion_phantoms import CHEST
+
+from pcr.breast_region import find_breast_region
+from pcr.volume import axis_aligned_grid, resample
+from phantom import PhantomSpec, simulate
+
+SPACING_MM = 2.5
+
+
+def test_an_empty_field_of_view_has_no_breast() -> None:
+    region = find_breast_region(np.zeros((20, 40, 60)), SPACING_MM)
+    assert not region.mask.any()
+    assert region.midline_column is None
+
+
+def test_two_breasts_are_told_apart_at_the_sternum_and_their_region_leaves_out_air_and_heart() -> None:
+    phantom = simulate(PhantomSpec(seed=3, grid=CHEST, lesion=None))
+    grid = axis_aligned_grid(phantom.geometry, SPACING_MM)
+    region = find_breast_region(resample(phantom.voxels[2], phantom.geometry, grid, nearest=False), SPACING_MM)
+    assert region.midline_column is not None
+    midline_mm = grid.map_indices_to_reference(np.array([[0, 0, region.midline_column]]))[0][0]
+    assert abs(midline_mm) < 10
+    places = grid.map_indices_to_reference(np.argwhere(region.mask))
+    left, right = places[places[:, 0] > midline_mm], places[places[:, 0] < midline_mm]
+    assert 0.7 < len(left) / len(right) < 1.4
+    deepest_at_the_sternum = places[np.abs(places[:, 0] - midline_mm) < 5][:, 1].max()
+    # The chest wall falls away by 45 mm at most; the heart lies deeper.
+    assert places[:, 1].max() - deepest_at_the_sternum < 45 + SPACING_MM
+
+
+def test_a_field_of_view_of_one_breast_has_no_midline() -> None:
+    body = np.zeros((20, 60, 60))
+    rows, columns = np.indices((60, 60))
+    body[:, (rows > 15) & ((columns - 30) ** 2 + (rows - 60) ** 2 < 45**2)] = 100
+    region = find_breast_region(body, SPACING_MM)
+    assert region.mask.any()
+    assert region.midline_column is None

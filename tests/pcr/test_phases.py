@@ -1,0 +1,386 @@
+"""Which images are which contrast phase, and when: or one clear reason why that can not be said."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydicom.dataset import Dataset
+from pydicom.uid import EnhancedMRImageStorage
+from tiny_mr import (
+    AXIAL,
+    CORONAL,
+    CROP,
+    SLICES,
+    Images,
+    change,
+    dynamic,
+    in_one_series,
+    mr_image,
+    of_phase,
+    save,
+    select,
+    study_of,
+)
+
+from pcr.manifest import CropSpec
+from pcr.phases import DceSeries, Phase, Selection, select_dce
+from pcr.reasons import NotEvaluable
+from pcr.study import read_inbox
+from phantom import Phantom, WrittenStudy
+
+ROLES = ("pre", "early", "late")
+
+
+def refusal_of(images: Images | list[Dataset]) -> NotEvaluable:
+    with pytest.raises(NotEvaluable) as caught:
+        select(images)
+    return caught.value
+
+
+def in_layout(layout: str, slices: int = SLICES) -> Images:
+    """The same phases as series of their own, or in one series told apart by a number, or by times alone."""
+    images = dynamic(slices=slices)
+    if layout != "series-per-phase":
+        in_one_series(images)
+    if layout == "acquisition-number":
+        for (phase, _), image in images.items():
+            image.AcquisitionNumber = phase + 1
+    return images
+
+
+each_layout = pytest.mark.parametrize("layout", ["series-per-phase", "acquisition-number", "times"])
+
+
+def uids(series: DceSeries) -> list[list[str]]:
+    return [[instance.sop_instance_uid for instance in phase.instances] for phase in series.phases]
+
+
+# The layouts that scanners write
+
+
+@pytest.fixture(scope="module")
+def series(study_in_each_layout: WrittenStudy) -> DceSeries:
+    (study,) = read_inbox(study_in_each_layout.folder).studies
+    return select_dce(study, CROP)
+
+
+def test_every_layout_gives_all_phases_at_their_times(series: DceSeries, coarse_phantom: Phantom) -> None:
+    times = [phase.time_s for phase in coarse_phantom.phases]
+    assert [phase.time_s for phase in series.phases] == times
+    assert series.pre_gap_s == times[1]
+
+
+def test_every_layout_gives_every_image_of_every_phase_once(series: DceSeries, coarse_phantom: Phantom) -> None:
+    slices = coarse_phantom.geometry.spatial_shape[0]
+    assert [len(phase.instances) for phase in series.phases] == [slices] * 5
+    assert len({uid for phase in uids(series) for uid in phase}) == 5 * slices
+
+
+def test_every_layout_gives_each_phase_its_own_pixels(series: DceSeries, coarse_phantom: Phantom) -> None:
+    for phase, voxels in zip(series.phases, coarse_phantom.voxels, strict=True):
+        np.testing.assert_array_equal([i.pixels() for i in phase.instances], voxels)
+
+
+def test_every_layout_has_three_distinct_roles_in_order_of_time(series: DceSeries) -> None:
+    places = [series.index(role) for role in ROLES]
+    assert places[0] == 0 < places[1] < places[2]
+    assert series.phase("early").after_injection_s == pytest.approx(120, abs=45)
+    assert series.phase("late") is series.phases[-1]
+
+
+def test_every_layout_rejects_each_series_that_is_no_phase_with_a_reason(
+    series: DceSeries, study_in_each_layout: WrittenStudy
+) -> None:
+    headers = [pydicom.dcmread(path, stop_before_pixels=True) for path in study_in_each_layout.files]
+    descriptions = {h.SeriesInstanceUID: h.SeriesDescription for h in headers}
+    dynamic_uids = {phase.series_instance_uid for phase in series.phases}
+    rejected = {r.series_instance_uid: r for r in series.selection.rejected}
+    assert set(rejected) == set(descriptions) - dynamic_uids
+    assert all(r.reason and r.description == descriptions[uid] for uid, r in rejected.items())
+    assert "localizer" in {r.description for r in rejected.values()}
+
+
+@pytest.mark.parametrize("study_in_each_layout", ["duke-siemens-series-per-phase"], indirect=True)
+def test_late_t1_after_contrast_and_subtraction_are_not_phases(study_in_each_layout: WrittenStudy) -> None:
+    (study,) = read_inbox(study_in_each_layout.folder).studies
+    reasons = {r.description: r.reason for r in select_dce(study, CROP).selection.rejected}
+    assert reasons["ax t1 tse +c"] == "scanning sequence is no gradient echo"
+    assert "DERIVED" in reasons["ax dyn 1st pass_SUB"]
+
+
+# Order, and what must not matter for it
+
+
+@each_layout
+@settings(max_examples=10)
+@given(seed=st.integers(0, 2**32))
+def test_the_order_of_files_and_slices_does_not_matter(layout: str, seed: int) -> None:
+    images = in_layout(layout)
+    shuffled = list(images.values())
+    random.Random(seed).shuffle(shuffled)
+    assert uids(select(shuffled)) == uids(select(images))
+
+
+@each_layout
+def test_names_of_files_do_not_matter(layout: str, tmp_path: Path) -> None:
+    images = list(in_layout(layout).values())
+    found = []
+    for folder, order in ((tmp_path / "a", images), (tmp_path / "b", images[::-1])):
+        (study,) = read_inbox(save(order, folder)).studies
+        found.append(uids(select_dce(study, CROP)))
+    assert found[0] == found[1]
+
+
+@each_layout
+def test_one_series_of_four_phases_is_not_taken_for_one_volume(layout: str) -> None:
+    series = select(in_layout(layout))
+    assert [len(phase.instances) for phase in series.phases] == [SLICES] * 4
+    positions = [[i.header.ImagePositionPatient[2] for i in phase.instances] for phase in series.phases]
+    assert positions == [positions[0]] * 4
+
+
+def test_series_numbers_and_names_that_lie_do_not_matter() -> None:
+    images = dynamic()
+    for (phase, _), image in images.items():
+        change(image, SeriesNumber=9 - phase, InstanceNumber=1, SeriesDescription=f"ax dyn {4 - phase} pass")
+    assert uids(select(images)) == uids(select(dynamic()))
+
+
+@given(times=st.lists(st.integers(0, 3000), min_size=3, max_size=7, unique=True))
+def test_roles_are_distinct_and_in_order_whatever_the_times(times: list[int]) -> None:
+    images = dynamic(len(times))
+    for (phase, _), image in images.items():
+        minutes, seconds = divmod(2 * times[phase], 60)
+        image.AcquisitionTime = f"{9 + minutes // 60:02d}{minutes % 60:02d}{seconds:02d}"
+    series = select(images)
+    places = [series.index(role) for role in ROLES]
+    assert places == sorted(set(places))
+    assert [phase.time_s for phase in series.phases] == [2 * t - 2 * min(times) for t in sorted(times)]
+
+
+@pytest.mark.parametrize("keyword", ["TriggerTime", "ContentTime"])
+def test_times_come_from_the_first_attribute_that_tells_all_phases_apart(keyword: str) -> None:
+    images = dynamic()
+    change(images.values(), AcquisitionTime="090000")
+    for (phase, _), image in images.items():
+        setattr(image, keyword, 100_000 * phase if keyword == "TriggerTime" else f"09{10 + 2 * phase}00")
+    step = 100 if keyword == "TriggerTime" else 120
+    assert [phase.time_s for phase in select(images).phases] == [0, step, 2 * step, 3 * step]
+
+
+def test_a_study_over_midnight_is_in_order() -> None:
+    images = dynamic()
+    for (phase, _), image in images.items():
+        change(image, **({"AcquisitionTime": "235900"} if phase == 0 else {"AcquisitionDate": "20200103"}))
+        if phase:
+            image.AcquisitionTime = f"00{phase:02d}00"
+    assert [phase.time_s for phase in select(images).phases] == [0, 120, 180, 240]
+
+
+# The injection
+
+
+def test_the_stated_start_of_the_bolus_is_the_injection() -> None:
+    images = dynamic()
+    change(of_phase(images, 3), ContrastBolusStartTime="090839")
+    series = select(images)
+    assert series.injection_source == "ContrastBolusStartTime"
+    assert [phase.after_injection_s for phase in series.phases] == [-99, 30, 120, 210]
+
+
+def test_without_a_stated_bolus_injection_is_half_a_minute_before_the_first_post_contrast_phase() -> None:
+    images = dynamic()
+    change(of_phase(images, 0), AcquisitionTime="084600")
+    series = select(images)
+    assert series.injection_source == "estimated"
+    assert series.phases[1].after_injection_s == 30
+    assert series.pre_gap_s == 1389
+
+
+def test_the_estimated_injection_is_not_before_the_pre_contrast_phase() -> None:
+    images = dynamic(3)
+    for (phase, _), image in images.items():
+        image.AcquisitionTime = f"0910{10 * phase:02d}"
+    assert [phase.after_injection_s for phase in select(images).phases] == [0, 10, 20]
+
+
+def test_the_last_phase_before_the_bolus_is_the_pre_contrast_one() -> None:
+    images = dynamic()
+    change(images.values(), ContrastBolusStartTime="091000")
+    series = select(images)
+    assert [phase.role for phase in series.phases] == ["other", "pre", "early", "late"]
+    assert series.phases[0].time_s == -129
+
+
+@pytest.mark.parametrize("stated", ["083000", "120000", "", "noon"])
+@pytest.mark.filterwarnings("ignore:Invalid value for VR TM:UserWarning")
+def test_a_bolus_that_can_not_be_true_is_not_believed(stated: str) -> None:
+    images = dynamic()
+    for image in images.values():
+        image.ContrastBolusStartTime = "000000"
+        image["ContrastBolusStartTime"]._value = stated
+    series = select(images)
+    assert (series.injection_source, series.index("pre")) == ("estimated", 0)
+
+
+def test_early_and_late_are_nearest_to_the_targets_of_the_model() -> None:
+    images = dynamic(7)  # after injection: 30, 120, 210, ..., 480
+    for early, late, expected in ((120, 390, (2, 5)), (30, 200, (1, 3)), (200, 1000, (3, 6)), (600, 601, (5, 6))):
+        phases = [p.model_dump() for p in CROP.phases]
+        phases[1]["target_after_injection_s"], phases[2]["target_after_injection_s"] = early, late
+        series = select_dce(study_of(images), CropSpec(**CROP.model_dump() | {"phases": phases}))
+        assert (series.index("early"), series.index("late")) == expected
+
+
+# Refusals
+
+
+@each_layout
+def test_two_phases_are_too_few(layout: str) -> None:
+    images = in_layout(layout)
+    kept = {key: image for key, image in images.items() if key[0] < 2}
+    refusal = refusal_of(kept)
+    assert (refusal.code, "only 2 phases" in refusal.message) == ("too_few_phases", True)
+
+
+def test_one_phase_after_the_bolus_is_too_few() -> None:
+    images = dynamic()
+    change(images.values(), ContrastBolusStartTime="091200")
+    assert refusal_of(images).code == "too_few_phases"
+
+
+@each_layout
+@pytest.mark.parametrize("place", [0, 3, SLICES - 1])
+def test_a_slice_missing_from_one_phase_is_refused(layout: str, place: int) -> None:
+    images = {key: image for key, image in in_layout(layout, slices=9).items() if key != (2, place)}
+    assert refusal_of(images).code == "missing_slices"
+
+
+def test_a_phase_of_which_only_a_few_slices_came_is_not_dropped_in_silence() -> None:
+    images = {key: image for key, image in dynamic().items() if key[0] != 2 or key[1] < 3}
+    assert refusal_of(images).code == "missing_slices"
+
+
+@each_layout
+@pytest.mark.parametrize(
+    "moved",
+    [
+        {"PixelSpacing": [1.4, 1.0]},
+        {"ImageOrientationPatient": [1, 0, 0, 0, 0.995004, 0.099833]},
+        {"FrameOfReferenceUID": "1.2.3.98"},
+        {"Columns": 12},
+    ],
+    ids=lambda moved: next(iter(moved)),
+)
+def test_another_geometry_in_one_phase_is_refused(layout: str, moved: dict[str, object]) -> None:
+    images = in_layout(layout)
+    change(of_phase(images, 2), **moved)
+    assert refusal_of(images).code == "mixed_geometry"
+
+
+@each_layout
+def test_a_phase_at_other_positions_is_refused(layout: str) -> None:
+    images = in_layout(layout)
+    for image in of_phase(images, 2):
+        x, y, z = image.ImagePositionPatient
+        image.ImagePositionPatient = [x, y, z + 1.2]
+    assert refusal_of(images).code in ("mixed_geometry", "missing_slices")
+
+
+@pytest.mark.parametrize("layout", ["series-per-phase", "acquisition-number"])
+def test_phases_at_equal_times_are_refused_and_not_put_into_an_arbitrary_order(layout: str) -> None:
+    images = in_layout(layout)
+    change(images.values(), AcquisitionTime="090700")
+    refusal = refusal_of(images)
+    assert (refusal.code, "no time attribute" in refusal.message) == ("no_dce_series", True)
+
+
+def test_two_of_the_phases_at_one_time_are_refused() -> None:
+    images = dynamic()
+    change(of_phase(images, 2), AcquisitionTime="090910")  # a second after the one before
+    assert refusal_of(images).code == "no_dce_series"
+
+
+def test_enhanced_objects_alone_are_unsupported() -> None:
+    assert refusal_of([mr_image(SOPClassUID=EnhancedMRImageStorage)]).code == "unsupported_object"
+
+
+def test_a_study_of_spin_echoes_has_no_dynamic_series() -> None:
+    refusal = refusal_of(dynamic(ScanningSequence="SE"))
+    assert (refusal.code, "none of the 4 series" in refusal.message) == ("no_dce_series", True)
+
+
+def test_a_dynamic_series_without_place_in_the_patient_is_unsupported() -> None:
+    assert refusal_of(dynamic(FrameOfReferenceUID=None)).code == "unsupported_object"
+
+
+# Series that are not phases must not spoil those that are
+
+
+def three_planes() -> list[Dataset]:
+    """A gradient-echo scout that no word gives away, with several orientations in one series."""
+    return [
+        mr_image(
+            8, place, axes=axes, SOPInstanceUID=f"1.2.3.9.{turn}.{place}", SeriesDescription="planes", FlipAngle=30
+        )
+        for turn, axes in enumerate((AXIAL, CORONAL))
+        for place in range(5)
+    ]
+
+
+def test_a_scout_in_three_planes_does_not_refuse_the_study() -> None:
+    series = select([*dynamic().values(), *three_planes()])
+    assert len(series.phases) == 4
+    assert any("orientations" in r.reason for r in series.selection.rejected)
+
+
+def test_a_series_that_can_not_be_read_is_the_reason_where_there_is_no_other() -> None:
+    assert refusal_of(three_planes()).code == "mixed_geometry"
+
+
+def test_a_bolus_timing_run_is_not_the_dynamic_series() -> None:
+    timing = dynamic(30, slices=1, FlipAngle=30, SeriesDescription="bolus timing")
+    for (phase, _), image in timing.items():
+        change(image, SeriesInstanceUID="1.2.3.50", SOPInstanceUID=f"1.2.3.50.{phase}")
+    assert len(select([*dynamic().values(), *timing.values()]).phases) == 4
+
+
+def test_another_gradient_echo_protocol_is_rejected_with_that_reason() -> None:
+    other = [mr_image(9, place, FlipAngle=25, SeriesDescription="ax t1 non fs") for place in range(SLICES)]
+    (rejected,) = select([*dynamic().values(), *other]).selection.rejected
+    assert (rejected.description, rejected.reason) == ("ax t1 non fs", "another protocol than the dynamic series")
+
+
+# A DceSeries that exists is valid
+
+
+def phase(role: str, time_s: float) -> Phase:
+    return Phase(
+        series_instance_uid="1.2", description="", time_s=time_s, after_injection_s=time_s, role=role, instances=()
+    )
+
+
+@pytest.mark.parametrize(
+    ("roles", "times"),
+    [
+        (("pre", "late", "early"), (0, 1, 2)),
+        (("early", "pre", "late"), (0, 1, 2)),
+        (("pre", "early", "other"), (0, 1, 2)),
+        (("pre", "early", "late"), (0, 2, 2)),
+        (("pre", "early", "late"), (0, 2, 1)),
+    ],
+)
+def test_a_dynamic_series_out_of_order_can_not_be_made(roles, times) -> None:
+    with pytest.raises(ValueError):
+        DceSeries(
+            phases=tuple(phase(role, time) for role, time in zip(roles, times, strict=True)),
+            pre_gap_s=1,
+            injection_source="estimated",
+            selection=Selection("", ()),
+        )

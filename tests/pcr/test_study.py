@@ -1,0 +1,248 @@
+"""Files below a folder become studies, whatever the folder holds besides."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydicom.dataset import Dataset
+from pydicom.uid import (
+    MPEG2MPML,
+    CTImageStorage,
+    ExplicitVRBigEndian,
+    JPEGLosslessSV1,
+    MediaStorageDirectoryStorage,
+    RLELossless,
+)
+from tiny_mr import COLUMNS, ROWS, change, dynamic, mr_image, save, signal, study_of
+
+from pcr.reasons import NotEvaluable
+from pcr.study import Instance, PassedOver, Study, read_inbox
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Path:
+    """An input folder with one study of two phases."""
+    return save(dynamic(phases=2), tmp_path / "in")
+
+
+def only_study(folder: Path) -> Study:
+    (study,) = read_inbox(folder).studies
+    return study
+
+
+def only_instance(image: Dataset, folder: Path) -> Instance:
+    save([image], folder)
+    return only_study(folder).series[0].instances[0]
+
+
+def refusal_of(folder: Path) -> NotEvaluable:
+    with pytest.raises(NotEvaluable) as caught:
+        read_inbox(folder)
+    return caught.value
+
+
+def test_files_without_extension_at_any_depth_are_one_study(tmp_path: Path) -> None:
+    for (phase, place), image in dynamic(phases=2).items():
+        save([image], tmp_path / f"p{phase}" / ".hidden" / f"s {place}")
+    study = only_study(tmp_path)
+    assert [len(series.instances) for series in study.series] == [8, 8]
+    assert (study.study_instance_uid, study.patient_id) == ("1.2.3", "T-1")
+
+
+def test_text_empty_and_truncated_files_are_passed_over_and_counted(inbox: Path) -> None:
+    whole = (inbox / "0000").read_bytes()
+    (inbox / "notes.txt").write_text("left breast, 2 o'clock")
+    (inbox / "empty.dcm").touch()
+    (inbox / "cut.dcm").write_bytes(whole[:200])
+    (inbox / "preamble.dcm").write_bytes(whole[:132])
+    found = read_inbox(inbox)
+    assert found.passed_over == PassedOver(not_dicom=4)
+    assert sum(len(series.instances) for series in found.studies[0].series) == 16
+
+
+def test_a_directory_of_media_is_passed_over(inbox: Path) -> None:
+    save([mr_image(SOPClassUID=MediaStorageDirectoryStorage, SOPInstanceUID="1.2.3.77")], inbox / "media")
+    assert read_inbox(inbox).passed_over.not_dicom == 1
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+@given(junk=st.binary(max_size=300), place=st.integers(132, 400))
+def test_a_damaged_header_never_stops_the_run(
+    tmp_path_factory: pytest.TempPathFactory, junk: bytes, place: int
+) -> None:
+    folder = tmp_path_factory.mktemp("damaged")
+    save(dynamic(phases=1), folder)
+    whole = (folder / "0000").read_bytes()
+    (folder / "damaged").write_bytes(whole[:place] + junk)
+    passed = read_inbox(folder).passed_over
+    assert passed.not_dicom + passed.invalid_identity <= 1
+
+
+def test_links_out_of_the_input_are_not_followed(inbox: Path, tmp_path: Path) -> None:
+    elsewhere = save([mr_image(StudyInstanceUID="9.9", SOPInstanceUID="9.9.1")], tmp_path / "elsewhere")
+    (inbox / "file").symlink_to(elsewhere / "0000")
+    (inbox / "folder").symlink_to(elsewhere, target_is_directory=True)
+    found = read_inbox(inbox)
+    assert [study.study_instance_uid for study in found.studies] == ["1.2.3"]
+    assert found.passed_over.outside_links == 2
+
+
+def test_links_inside_the_input_do_no_harm(inbox: Path) -> None:
+    (inbox / "again").symlink_to(inbox / "0000")
+    (inbox / "loop").symlink_to(inbox / "loop")
+    (inbox / "broken").symlink_to(inbox / "gone")
+    (inbox / "up").symlink_to(inbox, target_is_directory=True)
+    found = read_inbox(inbox)
+    found.studies[0].check_identity()
+    assert sum(len(series.instances) for series in found.studies[0].series) == 16
+
+
+def test_a_pipe_in_the_input_is_not_waited_for(inbox: Path) -> None:
+    os.mkfifo(inbox / "pipe")
+    assert len(read_inbox(inbox).studies) == 1
+
+
+@pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"])
+@pytest.mark.parametrize("hostile", ["../../x", "/etc/passwd", "1.2.3/4", "..", "", "1" * 66])
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI|The value length:UserWarning")
+def test_a_hostile_uid_never_becomes_a_study(
+    inbox: Path, keyword: str, hostile: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pydicom.config.settings, "writing_validation_mode", pydicom.config.IGNORE)
+    image = mr_image(**{"StudyInstanceUID": "9.9", "SOPInstanceUID": "9.9.1", keyword: hostile})
+    image.preamble = bytes(128)
+    pydicom.dcmwrite(inbox / "hostile", image)
+    found = read_inbox(inbox)
+    assert [study.study_instance_uid for study in found.studies] == ["1.2.3"]
+    assert found.passed_over.invalid_identity == 1
+
+
+def test_two_patients_in_one_study_are_refused(inbox: Path) -> None:
+    save([mr_image(phase=2, PatientID="T-2")], inbox / "other")
+    with pytest.raises(NotEvaluable, match="2 different PatientIDs") as caught:
+        only_study(inbox).check_identity()
+    assert caught.value.code == "mixed_patients"
+    assert "T-1" not in caught.value.message
+    assert "T-2" not in caught.value.message
+
+
+def test_blanks_around_a_patient_id_are_no_other_patient() -> None:
+    images = dynamic(phases=2)
+    change(images[0, 0], PatientID="T-1 ")
+    study_of(images).check_identity()
+
+
+def test_an_instance_that_came_twice_counts_once(inbox: Path) -> None:
+    save(dynamic(phases=1), inbox / "again")
+    study = only_study(inbox)
+    study.check_identity()
+    assert [len(series.instances) for series in study.series] == [8, 8]
+
+
+def test_two_different_files_for_one_instance_are_refused(inbox: Path) -> None:
+    change(other := mr_image(), PixelData=signal(3, 3).tobytes())
+    save([other], inbox / "again")
+    with pytest.raises(NotEvaluable, match="came twice with different content") as caught:
+        only_study(inbox).check_identity()
+    assert caught.value.code == "corrupt_pixels"
+
+
+def test_an_empty_folder_holds_no_study(tmp_path: Path) -> None:
+    assert refusal_of(tmp_path).code == "no_study"
+
+
+def test_a_ct_study_alone_is_no_study(tmp_path: Path) -> None:
+    refusal = refusal_of(save(dynamic(SOPClassUID=CTImageStorage, Modality="CT"), tmp_path))
+    assert refusal.code == "no_study"
+    assert "1 other studies" in refusal.message
+
+
+def test_a_brain_mr_alone_is_no_study(tmp_path: Path) -> None:
+    brain = dynamic(BodyPartExamined="HEAD", StudyDescription="MR BRAIN", SeriesDescription="t1 mprage")
+    assert refusal_of(save(brain, tmp_path)).code == "no_study"
+
+
+def test_a_study_that_says_breast_in_its_description_only_is_read(inbox: Path) -> None:
+    for path in inbox.iterdir():
+        path.unlink()
+    save(dynamic(BodyPartExamined="OTHER", StudyDescription="BILATERAL BREAST WITH CONTRAST"), inbox)
+    assert only_study(inbox).study_instance_uid == "1.2.3"
+
+
+def test_studies_that_are_no_breast_mr_are_counted_beside_one_that_is(inbox: Path) -> None:
+    save([mr_image(StudyInstanceUID="9.9", SOPInstanceUID="9.9.1", Modality="CT")], inbox / "ct")
+    assert read_inbox(inbox).passed_over.other_studies == 1
+
+
+def test_two_studies_of_two_patients_are_kept_apart(inbox: Path) -> None:
+    save(dynamic(StudyInstanceUID="4.5.6", PatientID="T-2"), inbox / "second")
+    # UIDs of series and instances repeat across the two: only the study tells them apart.
+    studies = read_inbox(inbox).studies
+    assert [(s.study_instance_uid, s.patient_id, len(s.series)) for s in studies] == [
+        ("1.2.3", "T-1", 2),
+        ("4.5.6", "T-2", 4),
+    ]
+    for study in studies:
+        study.check_identity()
+
+
+def test_pixels_are_the_stored_values(tmp_path: Path) -> None:
+    np.testing.assert_array_equal(only_instance(mr_image(1, 3), tmp_path).pixels(), signal(1, 3))
+
+
+def test_pixels_of_a_compressed_image_are_the_stored_values(tmp_path: Path) -> None:
+    (image := mr_image(1, 3)).compress(RLELossless, generate_instance_uid=False)
+    np.testing.assert_array_equal(only_instance(image, tmp_path).pixels(), signal(1, 3))
+
+
+def test_pixels_of_a_big_endian_image_are_the_stored_values(tmp_path: Path) -> None:
+    change(image := mr_image(1, 3), PixelData=signal(1, 3).astype(">u2").tobytes())
+    image.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+    np.testing.assert_array_equal(only_instance(image, tmp_path).pixels(), signal(1, 3))
+
+
+def test_truncated_pixels_are_refused(tmp_path: Path) -> None:
+    instance = only_instance(mr_image(), tmp_path)
+    instance.path.write_bytes(instance.path.read_bytes()[:-40])
+    with pytest.raises(NotEvaluable, match="can not be decoded") as caught:
+        instance.pixels()
+    assert caught.value.code == "corrupt_pixels"
+
+
+def test_an_image_without_pixels_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NotEvaluable) as caught:
+        only_instance(mr_image(PixelData=None), tmp_path).pixels()
+    assert caught.value.code == "corrupt_pixels"
+
+
+def test_a_damaged_compressed_stream_is_refused(tmp_path: Path) -> None:
+    (image := mr_image()).compress(RLELossless, generate_instance_uid=False)
+    change(image, PixelData=image.PixelData[:20] + b"\xff" * (len(image.PixelData) - 20))
+    with pytest.raises(NotEvaluable) as caught:
+        only_instance(image, tmp_path).pixels()
+    assert caught.value.code == "corrupt_pixels"
+
+
+def test_colour_pixels_where_gray_ones_should_be_are_refused(tmp_path: Path) -> None:
+    image = mr_image(SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0)
+    change(image, PixelData=bytes(ROWS * COLUMNS * 6))
+    with pytest.raises(NotEvaluable, match="not the one its header says") as caught:
+        only_instance(image, tmp_path).pixels()
+    assert caught.value.code == "corrupt_pixels"
+
+
+# JPEG Lossless has no decoder in this environment; the others are no transfer syntax that anybody could decode.
+@pytest.mark.parametrize("syntax", [JPEGLosslessSV1, MPEG2MPML, "1.2.840.113619.5.2", "1.2.840.10008.1.2.4.999"])
+@pytest.mark.filterwarnings("ignore:Expected explicit VR:UserWarning")
+def test_a_transfer_syntax_without_decoder_is_refused_by_its_code(tmp_path: Path, syntax: str) -> None:
+    instance = only_instance(mr_image(), tmp_path)
+    instance.header.file_meta.TransferSyntaxUID = syntax
+    with pytest.raises(NotEvaluable, match="Explicit VR Little Endian") as caught:
+        instance.pixels()
+    assert caught.value.code == "unsupported_transfer_syntax"
