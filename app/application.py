@@ -35,6 +35,7 @@ class StudyJob:
     clinical_file: ClinicalFile
     model: PcrModel
     localization: LocalizationSettings
+    max_voxels: int
     made: Provenance
     out: Path
 
@@ -63,7 +64,9 @@ class BreastPcrApplication(Application):
                 clinical_file=job.clinical_file,
                 domain=manifest.domain,
             ),
-            SeriesSelectionOperator(self, name="series_selection", announce=announce, manifest=manifest),
+            SeriesSelectionOperator(
+                self, name="series_selection", announce=announce, manifest=manifest, max_voxels=job.max_voxels
+            ),
             TumorLocalizationOperator(
                 self,
                 name="tumor_localization",

@@ -130,6 +130,7 @@ class _Batch:
             clinical_file=no_clinical_file() if self.clinical_path is None else read_clinical_file(self.clinical_path),
             model=self.model,
             localization=self.settings.localization.for_core(),
+            max_voxels=self.settings.limits.max_voxels,
             made=self.made,
             out=self.out,
         )

@@ -33,7 +33,7 @@ class Localization(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     accept_automatic_segmentation: bool = False
-    min_score: Annotated[float, Field(gt=0, lt=1)] = 0.75
+    min_score: Annotated[float, Field(gt=0, lt=1)] = 0.7
     runners_up: Annotated[int, Field(ge=0, le=20)] = 5
 
     def for_core(self) -> LocalizationSettings:
@@ -44,6 +44,14 @@ class Localization(BaseModel):
         )
 
 
+class Limits(BaseModel):
+    """What is accepted of a sender before its pixels are read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_voxels: Annotated[int, Field(gt=0)] = 1_000_000_000
+
+
 class Settings(BaseSettings):
     """What a site may choose; docs/settings.md describes each."""
 
@@ -52,6 +60,7 @@ class Settings(BaseSettings):
     device: Device = "auto"
     clinical_file: Path | None = None
     localization: Localization = Localization()
+    limits: Limits = Limits()
 
     @classmethod
     def settings_customise_sources(

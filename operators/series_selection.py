@@ -19,12 +19,13 @@ class SeriesSelectionOperator(StepOperator):
 
     label = "series and phases"
 
-    def __init__(self, fragment: Fragment, *args: Any, manifest: Manifest, **kwargs: Any) -> None:
+    def __init__(self, fragment: Fragment, *args: Any, manifest: Manifest, max_voxels: int, **kwargs: Any) -> None:
         self._manifest = manifest
+        self._max_voxels = max_voxels
         super().__init__(fragment, *args, **kwargs)
 
     def advance(self, case: Case) -> DceCase:
         """Select, read, check."""
-        volume = load(select_dce(case.study, self._manifest.crop))
+        volume = load(select_dce(case.study, self._manifest.crop), self._max_voxels)
         warnings = check_acquisition(volume, self._manifest.domain, self._manifest.crop)
         return grow(case, DceCase, volume=volume, warnings=warnings)

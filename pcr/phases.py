@@ -39,6 +39,8 @@ InjectionSource = Literal["ContrastBolusStartTime", "estimated"]
 # minute after it. The model's target times are made with the same figure.
 FIRST_PHASE_AFTER_INJECTION_S = 30.0
 MIN_PHASE_INTERVAL_S = 2.0
+# Longer than any acquisition: times without dates that went over midnight, whose order would be wrong.
+MAX_SPAN_S = 6 * 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +167,12 @@ def _timed(volumes: Sequence[ImageVolume]) -> list[_TimedVolume]:
             continue
         ordered = sorted(known)
         gaps = [(b - a).total_seconds() for a, b in pairwise(ordered)]
+        if sum(gaps) > MAX_SPAN_S:
+            raise NotEvaluable(
+                ReasonCode.NO_DCE_SERIES,
+                f"phases of the dynamic series lie {sum(gaps) / 3600:.0f} hours apart by their {name}; "
+                "if the study went over midnight, send it with its acquisition dates",
+            )
         if min(gaps) >= MIN_PHASE_INTERVAL_S:
             timed = [_TimedVolume(volume, start) for volume, start in zip(volumes, known, strict=True)]
             return sorted(timed, key=lambda t: t.start)

@@ -144,13 +144,13 @@ class Inbox:
 
 @dataclass(slots=True)
 class _Gathering:
-    """Series of one study while files are still being read: instances by their UID."""
+    """Instances of one study by their UID, while files are still being read."""
 
-    series: dict[str, dict[str, Instance]] = field(default_factory=lambda: defaultdict(dict))
+    instances: dict[str, Instance] = field(default_factory=dict)
     conflicts: int = 0
 
     def add(self, instance: Instance) -> None:
-        known = self.series[str(instance.header.SeriesInstanceUID)].setdefault(instance.sop_instance_uid, instance)
+        known = self.instances.setdefault(instance.sop_instance_uid, instance)
         if known is not instance and known.path.read_bytes() != instance.path.read_bytes():
             self.conflicts += 1
 
@@ -222,11 +222,11 @@ def _has_valid_identity(header: Dataset) -> bool:
 
 
 def _study(uid: str, gathering: _Gathering) -> Study:
-    series = [
-        Series(series_uid, tuple(instance for _, instance in sorted(instances.items())))
-        for series_uid, instances in sorted(gathering.series.items())
-    ]
-    return Study(uid, tuple(series), gathering.conflicts)
+    by_series: dict[str, list[Instance]] = defaultdict(list)
+    for _, instance in sorted(gathering.instances.items()):
+        by_series[str(instance.header.SeriesInstanceUID)].append(instance)
+    series = tuple(Series(series_uid, tuple(instances)) for series_uid, instances in sorted(by_series.items()))
+    return Study(uid, series, gathering.conflicts)
 
 
 def _could_be_breast_mr(study: Study) -> bool:

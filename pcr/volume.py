@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,15 +38,21 @@ class DceVolume:
         return self.geometry.with_array(self.pixels[self.series.index(role)])
 
 
-def load(series: DceSeries) -> DceVolume:
-    """Read the pixels of all phases, each file once.
+def load(series: DceSeries, max_voxels: int) -> DceVolume:
+    """Read the pixels of all phases, each file once, if they are `max_voxels` at most.
 
     Raises:
-        NotEvaluable: `missing_slices`, `mixed_geometry` (slices unequally spaced), `corrupt_pixels`,
-            `unsupported_transfer_syntax`.
+        NotEvaluable: `too_large` before anything is read, `missing_slices`, `mixed_geometry` (slices unequally
+            spaced), `corrupt_pixels`, `unsupported_transfer_syntax`.
     """
     first = series.phases[0]
     geometry = _geometry(first)
+    voxels = len(series.phases) * math.prod(geometry.spatial_shape)
+    if voxels > max_voxels:
+        raise NotEvaluable(
+            ReasonCode.TOO_LARGE,
+            f"the dynamic series has {voxels:,} voxels, {max_voxels:,} are accepted; raise limits.max_voxels",
+        )
     dtype = np.result_type(*(_signal_dtype(phase) for phase in series.phases))
     pixels = np.empty((len(series.phases), *geometry.spatial_shape), dtype=dtype)
     for index, phase in enumerate(series.phases):

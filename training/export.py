@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,7 +39,8 @@ def export(cohort: Cohort, config: Config, run: RunFolder, folder: Path) -> Mani
     metrics = run.read_metrics()
     cases = parity_cases(cohort.imaged, config)
     model = build_ensemble(config, run, Calibration.from_plain(metrics["calibration"]), cases[0])
-    path = folder / ONNX_PATH
+    # In the run folder first: a file that fails its checks must not replace one that is shipped.
+    path = run.root / "model.onnx"
     write_onnx(model, (cases[0][:2], cases[1][:2], cases[2][:2]), path)
     check_size(path)
     parity = check_parity(model, path, cases)
@@ -51,6 +53,9 @@ def export(cohort: Cohort, config: Config, run: RunFolder, folder: Path) -> Mani
         attention_cells=tuple(output.attention.shape[1:]),
     )
     manifest = make_manifest(config, metrics, phase_times(cohort.imaged, config.timing), onnx)
+    shipped = folder / ONNX_PATH
+    shipped.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, shipped)
     card = make_card(config, manifest, metrics, parity)
     write_bundle_files(folder, make_metadata(config, manifest), card)
     return read_metadata(folder).manifest

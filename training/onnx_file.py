@@ -41,7 +41,6 @@ class Parity:
 
 def write_onnx(model: Ensemble, example: tuple[Tensor, Tensor, Tensor], path: Path) -> None:
     """Write the model with a dynamic batch axis and its weights inside the one file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     batch = torch.export.Dim("N", min=1, max=64)
     with _quiet_exporter():
         torch.onnx.export(

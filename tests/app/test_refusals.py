@@ -156,6 +156,11 @@ def _assert_refused(outcome: Outcome, code: str) -> None:
     assert not list(outcome.out.rglob("*.dcm"))
 
 
+def test_a_study_beyond_the_limit_is_refused(study: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BREAST_PCR_LIMITS__MAX_VOXELS", "1000000")
+    _assert_refused(run(study), "too_large")
+
+
 def test_a_tampered_model_stops_the_run_before_anything_is_processed(study: Path, tmp_path: Path, run: Run) -> None:
     models = Path(shutil.copytree(MODELS, tmp_path / "models"))
     with (models / "pcr" / "models" / "model.onnx").open("ab") as network:

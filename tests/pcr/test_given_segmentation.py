@@ -54,7 +54,7 @@ def give(tmp_path: Path) -> Give:
         made = segmentation(sources(of_phase(images, 1)), *(masks or (MASK,)), **how)
         made.save_as(tmp_path / "segmentation")
         (study,) = read_inbox(tmp_path).studies
-        return Given(tmp_path, study, load(select_dce(study, CROP)))
+        return Given(tmp_path, study, load(select_dce(study, CROP), max_voxels=10**9))
 
     return given
 

@@ -37,7 +37,7 @@ def located(folder: Path, request: pytest.FixtureRequest):
         path = folder / "segmentation"
         request.addfinalizer(lambda: path.unlink(missing_ok=True))
         (study,) = read_inbox(folder).studies
-        volume = load(select_dce(study, CROP))
+        volume = load(select_dce(study, CROP), max_voxels=10**9)
         if masks:
             sources = [instance.header for instance in volume.series.phase("early").instances]
             segmentation(sources, *masks, **how).save_as(path)

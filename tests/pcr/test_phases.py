@@ -174,6 +174,14 @@ def test_times_come_from_the_first_attribute_that_tells_all_phases_apart(keyword
     assert [phase.time_s for phase in select(images).phases] == [0, step, 2 * step, 3 * step]
 
 
+def test_a_study_over_midnight_without_dates_is_refused_and_never_out_of_order() -> None:
+    images = dynamic()
+    change(images.values(), AcquisitionDate=None, ContentDate=None)
+    change(of_phase(images, 0), AcquisitionTime="235900")
+    refusal = refusal_of(images)
+    assert (refusal.code, "midnight" in refusal.message) == ("no_dce_series", True)
+
+
 def test_a_study_over_midnight_is_in_order() -> None:
     images = dynamic()
     for (phase, _), image in images.items():

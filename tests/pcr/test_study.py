@@ -145,6 +145,13 @@ def test_an_instance_that_came_twice_counts_once(inbox: Path) -> None:
     assert [len(series.instances) for series in study.series] == [8, 8]
 
 
+def test_one_instance_in_two_series_is_refused(inbox: Path) -> None:
+    change(other := mr_image(), SeriesInstanceUID="1.2.3.77")
+    save([other], inbox / "again")
+    with pytest.raises(NotEvaluable, match="came twice with different content"):
+        only_study(inbox).check_identity()
+
+
 def test_two_different_files_for_one_instance_are_refused(inbox: Path) -> None:
     change(other := mr_image(), PixelData=signal(3, 3).tobytes())
     save([other], inbox / "again")

@@ -14,6 +14,7 @@ from tiny_mr import (
     AXIAL,
     COLUMNS,
     CORONAL,
+    CROP,
     GAP_MM,
     OBLIQUE,
     ROWS,
@@ -30,8 +31,10 @@ from tiny_mr import (
     signal,
 )
 
+from pcr.phases import select_dce
 from pcr.reasons import NotEvaluable
-from pcr.volume import DceVolume, axis_aligned_grid, resample, to_simpleitk
+from pcr.study import read_inbox
+from pcr.volume import DceVolume, axis_aligned_grid, load, resample, to_simpleitk
 
 TURNS = st.floats(0.05, 1.2)
 
@@ -232,3 +235,12 @@ def test_a_field_that_is_linear_in_the_patient_stays_so_under_resampling(geometr
 def test_resampling_gives_zero_outside() -> None:
     here, far = geometry_of((0, 0, 0), (1, 1, 1)), geometry_of((0, 0, 0), (1, 1, 1), first=(500, 0, 0))
     assert not resample(np.ones(here.spatial_shape), here, far, nearest=False).any()
+
+
+def test_more_voxels_than_are_accepted_are_refused_before_any_is_read(tmp_path: Path) -> None:
+    (study,) = read_inbox(save(dynamic(), tmp_path)).studies
+    series = select_dce(study, CROP)
+    for path in tmp_path.iterdir():
+        path.unlink()
+    with pytest.raises(NotEvaluable, match="too_large"):
+        load(series, max_voxels=4 * SLICES * ROWS * COLUMNS - 1)

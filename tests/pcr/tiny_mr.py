@@ -143,4 +143,4 @@ def save(images: Images | Iterable[Dataset], folder: Path) -> Path:
 def load_from(folder: Path) -> DceVolume:
     """The dynamic volume of the one study in a folder."""
     (study,) = read_inbox(folder).studies
-    return load(select_dce(study, CROP))
+    return load(select_dce(study, CROP), max_voxels=10**9)

@@ -5,13 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from phantom_samples import LESION, SMALL, TINY
 
-from phantom import GridSpec, LesionSpec, Phantom, PhantomSpec, WrittenStudy, simulate, write_study
+from phantom import Phantom, PhantomSpec, WrittenStudy, simulate, write_study
 from phantom.layouts import LAYOUTS
-
-SMALL = GridSpec().coarser(3)  # 16 slices of 75 x 75
-TINY = GridSpec().coarser(6)  # 8 slices of 37 x 37
-LESION = LesionSpec(side="right", quadrant="upper-outer", diameter_mm=28, margin="irregular", kinetics="washout")
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import LESION, SMALL, TINY
+from phantom_samples import LESION, SMALL, TINY
 
 from phantom import GridSpec, LesionSpec, Phantom, PhantomError, PhantomSpec, simulate
 from phantom.grid import ORIENTATIONS, Grid

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from conftest import TINY
+from phantom_samples import TINY
 
 from phantom import Identity, Phantom, PhantomError, PhantomSpec, simulate, write_study
 

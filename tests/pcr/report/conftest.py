@@ -117,7 +117,7 @@ def predicted(
 ) -> PredictedCase:
     """The study in a folder, taken to a prediction whose attention lies in the first corner of the window."""
     (study,) = read_inbox(folder).studies
-    volume = load(select_dce(study, CROP))
+    volume = load(select_dce(study, CROP), max_voxels=10**9)
     lesion = outlined(lesion_mask(), volume, source="kinetic", laterality=laterality, score=0.8)
     crop = extract(volume, lesion, CROP)
     attention = np.full((len(crop.slice_indices), 2, 4, 4), 0.2 / 31, dtype=np.float32)
