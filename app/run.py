@@ -17,13 +17,13 @@ from pcr.reasons import BadConfiguration, NotEvaluable, ReasonCode
 from pcr.report.provenance import RESEARCH_NOTICE, Provenance
 from pcr.report.publish import output_folder, publish_run, publish_study
 from pcr.report.result import (
+    PassedOverFacts,
     Reason,
     RunResult,
     Status,
     StudyEntry,
     StudyResult,
     model_facts,
-    passed_over_facts,
     refused,
 )
 from pcr.study import Inbox, PassedOver, Study, read_inbox
@@ -176,4 +176,4 @@ def _index(results: tuple[StudyResult, ...], passed_over: PassedOver) -> RunResu
         )
         for result in results
     )
-    return RunResult(studies=entries, passed_over=passed_over_facts(passed_over))
+    return RunResult(studies=entries, passed_over=PassedOverFacts.model_validate(passed_over))

@@ -41,14 +41,14 @@ class ClinicalRecord:
     def __post_init__(self) -> None:
         low, high = PLAUSIBLE_AGE_YEARS
         if self.age is not None and not low <= self.age <= high:
-            raise _invalid(f"age lies outside {low:g} to {high:g} years; check the unit and the record")
+            raise invalid_record(f"age lies outside {low:g} to {high:g} years; check the unit and the record")
         if self.menopausal_status is not None and self.menopausal_status not in _MENOPAUSAL_VALUES:
-            raise _invalid(f"menopausal_status must be one of {', '.join(_MENOPAUSAL_VALUES)}")
+            raise invalid_record(f"menopausal_status must be one of {', '.join(_MENOPAUSAL_VALUES)}")
         derived = _receptor_status(self.er, self.pr)
         if self.hr is None:
             object.__setattr__(self, "hr", derived)
         elif derived is not None and derived != self.hr:
-            raise _invalid("hr contradicts er and pr; correct the record")
+            raise invalid_record("hr contradicts er and pr; correct the record")
 
     def value(self, name: ClinicalName) -> float | None:
         """The variable as a number: years, 0 or 1 for booleans, 0, 0.5 or 1 for menopausal status; None if missing."""
@@ -96,5 +96,6 @@ def _receptor_status(er: bool | None, pr: bool | None) -> bool | None:
     return False if er is False and pr is False else None
 
 
-def _invalid(message: str) -> NotEvaluable:
+def invalid_record(message: str) -> NotEvaluable:
+    """The refusal of a record; the message names an entry and never its value."""
     return NotEvaluable(ReasonCode.CLINICAL_RECORD_INVALID, f"the clinical record is not valid: {message}")

@@ -122,12 +122,12 @@ def read_clinical_file(path: Path) -> ClinicalFile:
     """
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:
-            raise _invalid(f"the file is larger than {_MAX_FILE_BYTES // 2**20} MiB")
+            raise invalid_record(f"the file is larger than {_MAX_FILE_BYTES // 2**20} MiB")
         content = json.loads(path.read_text("utf-8-sig"), object_pairs_hook=_unique_keys)
     except (OSError, ValueError, RecursionError) as error:
-        raise _invalid(f"the file is not readable JSON ({type(error).__name__})") from None
+        raise invalid_record(f"the file is not readable JSON ({type(error).__name__})") from None
     if not isinstance(content, dict):
-        raise _invalid("the file must hold an object")
+        raise invalid_record("the file must hold an object")
     if content.get("resourceType") == "Bundle":
         return ClinicalFile(tuple(_entry(record) for record in bundle_records(content)), "FHIR R4 Bundle")
     return ClinicalFile(tuple(_entry(record) for record in _plain_records(content)), "clinical.json")
@@ -176,12 +176,12 @@ def _plain_records(content: dict[str, Any]) -> list[dict[str, Any]]:
     if "records" in content:
         records = content["records"]
         if not isinstance(records, list) or len(content) > 1:
-            raise _invalid("'records' must be a list, and the only entry of the file")
+            raise invalid_record("'records' must be a list, and the only entry of the file")
         return records
     if fields & content.keys() or not content:
         return [content] if content else []
     if not all(isinstance(record, dict) for record in content.values()):
-        raise _invalid("the file is neither one record nor records by StudyInstanceUID or PatientID")
+        raise invalid_record("the file is neither one record nor records by StudyInstanceUID or PatientID")
     return [_keyed(key, record) for key, record in content.items()]
 
 
@@ -190,7 +190,7 @@ def _keyed(key: str, record: dict[str, Any]) -> dict[str, Any]:
     looks_like_uid = "." in key and key.replace(".", "").isdigit()
     name = "study_instance_uid" if looks_like_uid else "patient_id"
     if record.get(name, key) != key:
-        raise _invalid(f"the {name} of a record is not the key that it stands under")
+        raise invalid_record(f"the {name} of a record is not the key that it stands under")
     return {name: key} | record
 
 
@@ -201,9 +201,9 @@ def _entry(record: object) -> ClinicalEntry:
         first = error.errors()[0]
         if first["type"] == "extra_forbidden":  # its name may be an id, so it is not repeated
             known = ", ".join(ClinicalEntry.model_fields)
-            raise _invalid(f"a record has a field that is not known; the fields are {known}") from None
+            raise invalid_record(f"a record has a field that is not known; the fields are {known}") from None
         where = ".".join(str(part) for part in first["loc"]) or "record"
-        raise _invalid(f"{where}: {first['msg']}") from None
+        raise invalid_record(f"{where}: {first['msg']}") from None
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -214,10 +214,6 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _differ(age: float | None, stated: float | None) -> bool:
     return age is not None and stated is not None and abs(age - stated) > AGE_TOLERANCE_YEARS
-
-
-def _invalid(message: str) -> NotEvaluable:
-    return NotEvaluable(ReasonCode.CLINICAL_RECORD_INVALID, f"the clinical record is not valid: {message}")
 
 
 def _mismatch(message: str) -> NotEvaluable:

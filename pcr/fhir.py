@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pcr.reasons import NotEvaluable, ReasonCode
+from pcr.clinical import invalid_record
 
 LOINC = "http://loinc.org"
 SNOMED = "http://snomed.info/sct"
@@ -58,7 +58,7 @@ def bundle_records(bundle: dict[str, Any]) -> list[dict[str, Any]]:
         elif resource.get("resourceType") == "Observation":
             observations.append(resource)
     if not patients:
-        raise _invalid("the Bundle has no Patient")
+        raise invalid_record("the Bundle has no Patient")
     return [
         _record(patient, [o for o in observations if _is_about(o, references, len(patients) == 1)])
         for patient, references in patients
@@ -77,7 +77,7 @@ def _record(patient: dict[str, Any], observations: list[dict[str, Any]]) -> dict
             continue
         value = _value(names[0], observation)
         if record.setdefault(names[0], value) != value:
-            raise _invalid(f"two observations of {names[0]} contradict each other")
+            raise invalid_record(f"two observations of {names[0]} contradict each other")
     return record
 
 
@@ -93,12 +93,12 @@ def _value(name: str, observation: dict[str, Any]) -> object:
     if name == "age":
         quantity = _object(observation.get("valueQuantity"))
         if quantity.get("code", "a") != "a" or not isinstance(quantity.get("value"), int | float):
-            raise _invalid("an age must be a valueQuantity in years (UCUM 'a')")
+            raise invalid_record("an age must be a valueQuantity in years (UCUM 'a')")
         return float(quantity["value"])
     known: dict[tuple[str, str], Any] = _MENOPAUSE_OF_CODE if name == "menopausal_status" else _RECEPTOR_OF_CODE
     values = {known[code] for code in _codes(observation.get("valueCodeableConcept")) if code in known}
     if len(values) != 1:
-        raise _invalid(f"the value of {name} has no code that is known")
+        raise invalid_record(f"the value of {name} has no code that is known")
     return values.pop()
 
 
@@ -111,7 +111,7 @@ def _object(value: object) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise _invalid("the Bundle is malformed: an object was expected")
+        raise invalid_record("the Bundle is malformed: an object was expected")
     return value
 
 
@@ -119,9 +119,5 @@ def _list(value: object) -> list[Any]:
     if value is None:
         return []
     if not isinstance(value, list):
-        raise _invalid("the Bundle is malformed: a list was expected")
+        raise invalid_record("the Bundle is malformed: a list was expected")
     return value
-
-
-def _invalid(message: str) -> NotEvaluable:
-    return NotEvaluable(ReasonCode.CLINICAL_RECORD_INVALID, f"the clinical record is not valid: {message}")

@@ -9,14 +9,14 @@ from pydantic import BaseModel, ConfigDict
 from pcr.case import PredictedCase
 from pcr.manifest import ModelFolder
 from pcr.reasons import ReasonCode
-from pcr.study import PassedOver
 
 Status = Literal["completed", "not_evaluable", "failed"]
 Point = tuple[float, float, float]
 
 
 class _Facts(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # The facts have the names that the core's own types have, and are read from them.
+    model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
 
 
 class Reason(_Facts):
@@ -171,65 +171,29 @@ def model_facts(folder: ModelFolder, provider: str) -> ModelFacts:
     return ModelFacts(name=folder.name, version=folder.version, sha256=folder.manifest.onnx.sha256, provider=provider)
 
 
-def passed_over_facts(passed_over: PassedOver) -> PassedOverFacts:
-    """Facts of what was passed over."""
-    return PassedOverFacts(
-        not_dicom=passed_over.not_dicom,
-        outside_links=passed_over.outside_links,
-        invalid_identity=passed_over.invalid_identity,
-        other_studies=passed_over.other_studies,
-    )
-
-
 def completed(case: PredictedCase, model: ModelFacts, notice: str, outputs: tuple[str, ...]) -> StudyResult:
     """The result of a study that got its probability."""
-    series, lesion, prediction = case.volume.series, case.lesion, case.prediction
+    series = case.volume.series
+    values = {name: case.clinical.value(name) for name in case.encoded.used_names}
     return StudyResult(
         notice=notice,
         status="completed",
         study_instance_uid=case.study.study_instance_uid,
-        prediction=PredictionFacts(
-            probability=prediction.probability,
-            interval=prediction.interval,
-            threshold=prediction.threshold,
-            above_threshold=prediction.above_threshold,
-            imaging_probability=prediction.imaging_probability,
-            clinical_probability=prediction.clinical_probability,
-        ),
-        phases=tuple(
-            PhaseFacts(
-                series_instance_uid=phase.series_instance_uid,
-                description=phase.description,
-                time_s=phase.time_s,
-                after_injection_s=phase.after_injection_s,
-                role=phase.role,
-            )
-            for phase in series.phases
-        ),
+        prediction=PredictionFacts.model_validate(case.prediction),
+        phases=tuple(PhaseFacts.model_validate(phase) for phase in series.phases),
         pre_gap_s=series.pre_gap_s,
         selection=SelectionFacts(
             why=series.selection.why,
-            rejected=tuple(
-                RejectedFacts(series_instance_uid=r.series_instance_uid, description=r.description, reason=r.reason)
-                for r in series.selection.rejected
-            ),
+            rejected=tuple(RejectedFacts.model_validate(rejected) for rejected in series.selection.rejected),
             injection_source=series.injection_source,
         ),
-        clinical=_clinical(case),
-        lesion=LesionFacts(
-            source=lesion.source,
-            score=lesion.score,
-            volume_ml=lesion.volume_ml,
-            longest_diameter_mm=lesion.longest_diameter_mm,
-            centroid_lps_mm=lesion.centroid_lps_mm,
-            laterality=lesion.laterality,
-            kinetics=_kinetics(case),
-            runners_up=tuple(
-                CandidateFacts(centroid_lps_mm=c.centroid_lps_mm, volume_ml=c.volume_ml, score=c.score)
-                for c in lesion.runners_up
-            ),
+        clinical=ClinicalFacts(
+            used={name: value for name, value in values.items() if value is not None},
+            missing=case.encoded.missing_names,
+            source=case.clinical.source,
         ),
-        attention=AttentionFacts(inside_lesion_fraction=case.attention.inside_fraction(lesion.mask)),
+        lesion=LesionFacts.model_validate(case.lesion),
+        attention=AttentionFacts(inside_lesion_fraction=case.attention.inside_fraction(case.lesion.mask)),
         model=model,
         warnings=case.warnings,
         timings_s=case.timings_s,
@@ -240,23 +204,3 @@ def completed(case: PredictedCase, model: ModelFacts, notice: str, outputs: tupl
 def refused(study_instance_uid: str, status: Status, reason: Reason, model: ModelFacts, notice: str) -> StudyResult:
     """The result of a study that got none."""
     return StudyResult(notice=notice, status=status, reason=reason, study_instance_uid=study_instance_uid, model=model)
-
-
-def _clinical(case: PredictedCase) -> ClinicalFacts:
-    values = {name: case.clinical.value(name) for name in case.encoded.used_names}
-    return ClinicalFacts(
-        used={name: value for name, value in values.items() if value is not None},
-        missing=case.encoded.missing_names,
-        source=case.clinical.source,
-    )
-
-
-def _kinetics(case: PredictedCase) -> KineticFacts:
-    kinetics = case.lesion.kinetics
-    return KineticFacts(
-        mean_signal=kinetics.mean_signal,
-        early_enhancement_percent=kinetics.early_enhancement_percent,
-        late_change_percent=kinetics.late_change_percent,
-        signal_enhancement_ratio=kinetics.signal_enhancement_ratio,
-        curve_type=kinetics.curve_type,
-    )
