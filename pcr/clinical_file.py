@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
 from pydicom.dataset import Dataset
 from pydicom.valuerep import DA
 
-from pcr.clinical import PLAUSIBLE_AGE_YEARS, ClinicalRecord, MenopausalStatus
+from pcr.clinical import PLAUSIBLE_AGE_YEARS, ClinicalRecord, MenopausalStatus, invalid_record
 from pcr.fhir import bundle_records
 from pcr.reasons import NotEvaluable, ReasonCode
 from pcr.study import Study

@@ -8,25 +8,15 @@ from highdicom.volume import VolumeGeometry
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from tiny_mr import CROP
 from volumes import ball, grid_of, volume_of_pixels, washing_out
 
 from pcr.crop import Crop, extract, normalise, normalised_combs, slice_combs
 from pcr.lesion import Lesion, outlined
-from pcr.manifest import CropSpec, Normalisation, PhaseTarget
+from pcr.manifest import Normalisation
 from pcr.reasons import NotEvaluable
 from pcr.volume import DceVolume
 
-SPEC = CropSpec(
-    window_mm=32,
-    grid=16,
-    slices=4,
-    training_extent_fraction=0.7,
-    phases=(
-        PhaseTarget(role="pre"),
-        PhaseTarget(role="early", target_after_injection_s=120),
-        PhaseTarget(role="late", target_after_injection_s=440),
-    ),
-)
 SCALE = Normalisation(low_percentile=1, high_percentile=99.5, ceiling=1.5)
 SHAPE = (14, 60, 70)
 
@@ -79,7 +69,7 @@ def test_a_lesion_of_fewer_slices_than_the_network_reads_is_one_comb() -> None:
 )
 def test_the_centre_of_the_window_is_the_centre_of_the_lesion(centre, spacing) -> None:
     volume, lesion = with_lesion(ball(SHAPE, centre, 3), grid_of(SHAPE, spacing))
-    crop = extract(volume, lesion, SPEC)
+    crop = extract(volume, lesion, CROP)
     middle = [first + step * (crop.grid - 1) / 2 for first, step in zip(crop.first_pixel, crop.step, strict=True)]
     place = volume.geometry.map_indices_to_reference(np.array([[centre[0], *middle]]))[0]
     np.testing.assert_allclose(place, lesion.centroid_lps_mm, atol=1e-6)
@@ -88,13 +78,13 @@ def test_the_centre_of_the_window_is_the_centre_of_the_lesion(centre, spacing) -
 @given(spacing=st.tuples(st.just(2.5), st.floats(0.4, 2.5), st.floats(0.4, 2.5)))
 def test_the_window_is_as_wide_in_the_patient_as_the_model_says(spacing) -> None:
     volume, lesion = with_lesion(ball(SHAPE, (6, 30, 40), 4), grid_of(SHAPE, spacing))
-    crop = extract(volume, lesion, SPEC)
-    np.testing.assert_allclose(np.multiply(crop.step, spacing[1:]) * SPEC.grid, SPEC.window_mm)
+    crop = extract(volume, lesion, CROP)
+    np.testing.assert_allclose(np.multiply(crop.step, spacing[1:]) * CROP.grid, CROP.window_mm)
 
 
 def test_each_pixel_of_the_crop_is_the_signal_at_its_place() -> None:
     volume, lesion = on_ramps()
-    crop = extract(volume, lesion, SPEC)
+    crop = extract(volume, lesion, CROP)
     (comb,) = {len(comb) for comb in crop.slice_indices}
     assert crop.pixels.shape == (len(crop.slice_indices), 3, comb, 16, 16)
     rows, columns = (first + step * np.arange(16) for first, step in zip(crop.first_pixel, crop.step, strict=True))
@@ -110,13 +100,13 @@ def test_each_pixel_of_the_crop_is_the_signal_at_its_place() -> None:
 def test_the_window_is_centred_on_the_largest_section() -> None:
     mask = ball(SHAPE, (6, 30, 40), 4)
     mask[9:11, 30:32, 44:50] = True  # a tail to one side, in slices where the rest is small
-    centred = extract(*with_lesion(ball(SHAPE, (6, 30, 40), 4)), SPEC)
-    assert extract(*with_lesion(mask), SPEC).first_pixel == centred.first_pixel
+    centred = extract(*with_lesion(ball(SHAPE, (6, 30, 40), 4)), CROP)
+    assert extract(*with_lesion(mask), CROP).first_pixel == centred.first_pixel
 
 
 def test_beyond_the_border_of_the_image_there_is_nothing() -> None:
     volume, lesion = with_lesion(ball(SHAPE, (6, 3, 3), 3))
-    pixels = extract(volume, lesion, SPEC).pixels
+    pixels = extract(volume, lesion, CROP).pixels
     assert not pixels[..., 0, :].any()
     assert not pixels[..., :, 0].any()
     assert pixels[..., -1, -1].all()
@@ -124,7 +114,7 @@ def test_beyond_the_border_of_the_image_there_is_nothing() -> None:
 
 def test_the_window_shows_the_lesion_in_its_middle() -> None:
     volume, lesion = with_lesion(ball(SHAPE, (6, 30, 40), 5))
-    crop = extract(volume, lesion, SPEC)
+    crop = extract(volume, lesion, CROP)
     early = crop.pixels[0, 1, 1:]  # the first slice of the ball is a single voxel
     assert early[:, 7:9, 7:9].min() == 300
     assert early[:, 0, 0].max() == 100
