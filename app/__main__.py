@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the application; the exit status is that of the contract in docs/users.md."""
     options = _parser().parse_args(arguments)
     console = Console()
-    with error_log() as log_path:
+    with error_log() as log:
         try:
             folders = choose_folders(options.input, options.output, options.model)
             outcome = run(folders, read_settings(), console)
@@ -27,9 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             console.refused(error)
             return EXIT_CONFIGURATION
         except Exception as error:  # the console gets a sentence, the log the traceback
-            console.broke(error, log_path)
+            console.broke(error, log)
             return EXIT_INTERNAL
-        console.summary(outcome, folders.output, log_path)
+        console.summary(outcome, folders.output, log)
         return outcome.exit_status
 
 

@@ -10,6 +10,7 @@ import rich.console
 from rich.table import Table
 from rich.text import Text
 
+from app.log import ErrorLog
 from app.run import RunOutcome
 from pcr.reasons import PcrError
 from pcr.report.provenance import RESEARCH_NOTICE
@@ -32,7 +33,8 @@ class Console:
         passed = inbox.passed_over
         self._out.print(
             f"{len(inbox.studies)} study(ies); passed over: {passed.other_studies} other studies, "
-            f"{passed.not_dicom} files that are not DICOM; the network runs on {provider}"
+            f"{passed.not_dicom} files that are not DICOM, {passed.invalid_identity} without valid identifiers, "
+            f"{passed.outside_links} links that lead elsewhere; the network runs on {provider}"
         )
 
     def step(self, study: Study, label: str) -> None:
@@ -47,19 +49,19 @@ class Console:
         """One sentence for a run that could not begin."""
         self._err.print(str(error), markup=False)
 
-    def broke(self, error: Exception, log_path: Path) -> None:
+    def broke(self, error: Exception, error_log: ErrorLog) -> None:
         """One sentence for what should not happen; the traceback goes to the log."""
         log.error("run failed", exc_info=error)
-        self._err.print(f"internal_error: {type(error).__name__}; the traceback is in {log_path}", markup=False)
+        self._err.print(f"internal_error: {type(error).__name__}; {error_log.where}", markup=False)
 
-    def summary(self, outcome: RunOutcome, out: Path, log_path: Path) -> None:
+    def summary(self, outcome: RunOutcome, out: Path, error_log: ErrorLog) -> None:
         """The table at the end, one block a study, or the reason why there is none."""
         if outcome.index.reason is not None:
             self._err.print(f"{outcome.index.reason.code}: {outcome.index.reason.message}", markup=False)
         for result in outcome.results:
             self._out.print(_table(result, out))
             if result.reason is not None:
-                where = f" ({log_path})" if result.status == "failed" else ""
+                where = f"; {error_log.where}" if result.status == "failed" else ""
                 self._err.print(f"{result.reason.code}: {result.reason.message}{where}", markup=False)
         self._out.print(RESEARCH_NOTICE, style="bold")
 

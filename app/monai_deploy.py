@@ -48,11 +48,10 @@ def _execute(given: Sequence[str]) -> int:
 
 
 def _forget(folder: Path) -> None:
-    """Drop an installed package of the same name that was imported to get here, if it is another one."""
-    loaded = sys.modules.get(folder.name)
-    if loaded is not None and Path(str(loaded.__file__)).resolve().parent != folder:
-        for name in [n for n in sys.modules if n.split(".")[0] == folder.name]:
-            del sys.modules[name]
+    """Drop what was imported to get here, so that all packages of the application come from beside its folder."""
+    ours = {path.name for path in folder.parent.iterdir() if (path / "__init__.py").is_file()}
+    for name in [n for n in sys.modules if n.split(".")[0] in ours]:
+        del sys.modules[name]
 
 
 def _hand_over(given: Sequence[str]) -> int:

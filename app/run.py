@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -68,21 +69,19 @@ def run(folders: Folders, settings: Settings, progress: Progress) -> RunOutcome:
     """Process all studies of the input folder.
 
     Raises:
-        BadConfiguration, BadModel: nothing was processed.
+        BadConfiguration, BadModel: nothing was processed, and no index of an earlier run is left.
     """
-    clinical_path = _clinical_path(folders.input, settings)
-    model = load_model(folders.models / MODEL_NAME, settings.device)
-    made = _provenance(model)
     with output_folder(folders.output):
+        clinical_path = _clinical_path(folders.input, settings)
+        model = load_model(folders.models / MODEL_NAME, settings.device)
         try:
             inbox = read_inbox(folders.input, clinical_path)
         except NotEvaluable as refusal:
-            reason = Reason(code=refusal.code, message=refusal.message)
-            index = RunResult(studies=(), reason=reason)
+            index = RunResult(studies=(), reason=Reason(code=refusal.code, message=refusal.message))
             publish_run(folders.output, index)
             return RunOutcome(index=index, results=())
         progress.found(inbox, model.provider)
-        batch = _Batch(folders.output, clinical_path, settings, model, made, inbox, progress)
+        batch = _Batch(folders.output, clinical_path, settings, model, _provenance(model), inbox, progress)
         results = tuple(batch.process(study) for study in inbox.studies)
         index = _index(results, inbox.passed_over)
         publish_run(folders.output, index)
@@ -116,9 +115,7 @@ class _Batch:
             return self._refused(study, "not_evaluable", refusal.code, refusal.message)
         except Exception:  # whatever breaks in one study must not take the others with it
             log.exception("study %s failed", study.study_instance_uid)
-            return self._refused(
-                study, "failed", ReasonCode.INTERNAL_ERROR, "an unexpected error ended this study; see the log"
-            )
+            return self._refused(study, "failed", ReasonCode.INTERNAL_ERROR, "an unexpected error ended this study")
 
     def _through_graph(self, study: Study, announce: Callable[[str], None]) -> StudyResult:
         # Holoscan takes a second to import, and a run that refuses its input does not need it.
@@ -126,7 +123,7 @@ class _Batch:
 
         job = StudyJob(
             study=study,
-            studies=self.inbox.studies,
+            studies=self.inbox.studies + self.inbox.others,
             clinical_file=no_clinical_file() if self.clinical_path is None else read_clinical_file(self.clinical_path),
             model=self.model,
             localization=self.settings.localization.for_core(),
@@ -163,7 +160,8 @@ def _clinical_path(folder: Path, settings: Settings) -> Path | None:
     if named is not None and not named.is_file():
         raise BadConfiguration("the clinical file that the settings name is not there")
     path = named or folder / CLINICAL_NAME
-    return path if path.is_file() else None
+    # A link that leads nowhere, or a folder of that name, is meant to be a record and must not pass for none.
+    return path if os.path.lexists(path) else None
 
 
 def _index(results: tuple[StudyResult, ...], passed_over: PassedOver) -> RunResult:

@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, field_validator
 from pydicom.dataset import Dataset
 from pydicom.valuerep import DA
 
@@ -22,8 +22,10 @@ from pcr.fhir import bundle_records
 from pcr.reasons import NotEvaluable, ReasonCode
 from pcr.study import Study
 
-# Beyond this, a record without a key and the DICOM header are of two persons.
+# Beyond this, a record without a key and the DICOM header are of two persons; one with a key gets a warning.
 AGE_TOLERANCE_YEARS = 2.0
+# A key does not outweigh ages so far apart.
+KEYED_AGE_TOLERANCE_YEARS = 10.0
 _MAX_FILE_BYTES = 16 * 1024 * 1024
 _DAYS_PER_YEAR = 365.2425
 
@@ -43,6 +45,14 @@ class ClinicalEntry(BaseModel):
     er: StrictBool | None = None
     pr: StrictBool | None = None
     her2: StrictBool | None = None
+
+    @field_validator("birth_date", mode="before")
+    @classmethod
+    def _is_written_as_a_date(cls, value: object) -> object:
+        """A number would be read as seconds since 1970."""
+        if value is not None and not isinstance(value, str):
+            raise ValueError("must be a date written YYYY-MM-DD")
+        return value
 
     @property
     def all_patient_ids(self) -> frozenset[str]:
@@ -82,8 +92,9 @@ class ClinicalFile:
         entry = self._entry_for(study, studies)
         record = ClinicalRecord() if entry is None else _record(entry, study, self.source)
         stated = age_from_header(study.header)
-        if entry is not None and not entry.has_key and _differ(record.age, stated):
-            raise _mismatch("its age differs from the one in the DICOM header; give the record a patient_id")
+        tolerated = AGE_TOLERANCE_YEARS if entry is None or not entry.has_key else KEYED_AGE_TOLERANCE_YEARS
+        if _differ(record.age, stated, tolerated):
+            raise _mismatch(f"its age and the one in the DICOM header are more than {tolerated:g} years apart")
         return record if stated is None else record.with_age(stated, "DICOM header")
 
     def _entry_for(self, study: Study, studies: Sequence[Study]) -> ClinicalEntry | None:
@@ -150,8 +161,11 @@ def age_from_header(header: Dataset) -> float | None:
 
 def _record(entry: ClinicalEntry, study: Study, source: str) -> ClinicalRecord:
     age = entry.age
-    if age is None and entry.birth_date is not None:
-        age = _age_at_study(entry.birth_date, study.header)
+    born = None if entry.birth_date is None else _age_at_study(entry.birth_date, study.header)
+    if age is None:
+        age = born
+    elif born is not None and abs(age - born) > 1:
+        raise invalid_record("age contradicts birth_date; correct the record")
     return ClinicalRecord(
         age=age,
         menopausal_status=entry.menopausal_status,
@@ -212,8 +226,8 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _differ(age: float | None, stated: float | None) -> bool:
-    return age is not None and stated is not None and abs(age - stated) > AGE_TOLERANCE_YEARS
+def _differ(age: float | None, stated: float | None, tolerated_years: float) -> bool:
+    return age is not None and stated is not None and abs(age - stated) > tolerated_years
 
 
 def _mismatch(message: str) -> NotEvaluable:
@@ -224,6 +238,6 @@ def _mismatch(message: str) -> NotEvaluable:
 
 def compare_ages(record: ClinicalRecord, header: Dataset) -> str | None:
     """A warning where the record's age and the header's are apart, else None."""
-    if _differ(record.age, age_from_header(header)):
+    if _differ(record.age, age_from_header(header), AGE_TOLERANCE_YEARS):
         return f"age of the clinical record and of the DICOM header differ by more than {AGE_TOLERANCE_YEARS:g} years"
     return None

@@ -58,7 +58,7 @@ def _timing_warnings(series: DceSeries, crop: CropSpec) -> tuple[str, ...]:
         )
     if series.injection_source == "estimated":
         warnings.append(
-            "the time of injection is not in the images; it is estimated from the first post-contrast phase"
+            "the images give no usable time of injection; it is estimated from the first post-contrast phase"
         )
     for role, target in (("early", crop.early_target_s), ("late", crop.late_target_s)):
         found = series.phase(role).after_injection_s  # type: ignore[arg-type]

@@ -16,20 +16,20 @@ from pcr.report.provenance import is_own_making
 from pcr.study import Instance, Study
 from pcr.volume import DceVolume, resample
 
-# SNOMED CT and retired SRT codes for a neoplasm or lesion (PS3.16 CID 7159 and its kin).
-_LESION_CODES = {
-    ("SCT", "108369006"),
-    ("SCT", "372087000"),
-    ("SCT", "86049000"),
-    ("SCT", "363346000"),
-    ("SCT", "52988006"),
-    ("SCT", "4147007"),
-    ("SCT", "399294002"),
-    ("SRT", "M-8FFFF"),
-    ("SRT", "M-80003"),
-    ("SRT", "M-01000"),
-    ("SRT", "M-03000"),
+# What a segment of the lesion may be called, SNOMED CT (PS3.16 CID 7159 and its kin): code values and meanings.
+LESION_CODES = {
+    "108369006": "Neoplasm",
+    "372087000": "Primary neoplasm",
+    "86049000": "Primary malignant neoplasm",
+    "363346000": "Malignant neoplastic disease",
+    "254837009": "Malignant neoplasm of breast",
+    "68453008": "Carcinoma",
+    "52988006": "Lesion",
+    "4147007": "Mass",
 }
+# Retired SRT codes of a neoplasm, a primary malignant neoplasm, a lesion and a mass.
+_RETIRED_LESION_CODES = {"M-8FFFF", "M-80003", "M-01000", "M-03000"}
+_ABNORMAL_STRUCTURE = "49755003"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,8 @@ def read_given_segmentations(study: Study, volume: DceVolume, *, accept_automati
     for instance in _segmentations(study):
         for segment in instance.header.SegmentSequence:
             if not _is_lesion(segment):
+                if _is_abnormal(segment) and not is_own_making(instance.header):
+                    remarks.append("a segmentation of the study is not used: its type is not known as a lesion's")
                 continue
             reason = _distrust(instance.header, segment, volume, accept_automatic)
             mask = None if reason else _mask(instance, int(segment.SegmentNumber), volume)
@@ -77,8 +79,18 @@ def _segmentations(study: Study) -> Iterator[Instance]:
 
 
 def _is_lesion(segment: Dataset) -> bool:
-    kinds = segment.get("SegmentedPropertyTypeCodeSequence") or []
-    return any((str(k.get("CodingSchemeDesignator")), str(k.get("CodeValue"))) in _LESION_CODES for k in kinds)
+    found = _codes(segment, "SegmentedPropertyTypeCodeSequence")
+    return any(("SCT", code) in found for code in LESION_CODES) or any(
+        ("SRT", code) in found for code in _RETIRED_LESION_CODES
+    )
+
+
+def _is_abnormal(segment: Dataset) -> bool:
+    return ("SCT", _ABNORMAL_STRUCTURE) in _codes(segment, "SegmentedPropertyCategoryCodeSequence")
+
+
+def _codes(segment: Dataset, keyword: str) -> set[tuple[str, str]]:
+    return {(str(k.get("CodingSchemeDesignator")), str(k.get("CodeValue"))) for k in segment.get(keyword) or []}
 
 
 def _distrust(header: Dataset, segment: Dataset, volume: DceVolume, accept_automatic: bool) -> str | None:

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate, pairwise
 
-import numpy as np
-import numpy.typing as npt
 from pydicom.dataset import Dataset
 from pydicom.uid import MRImageStorage
 from pydicom.valuerep import DA, TM
 
+from pcr.image_plane import matrix, number, position_lps_mm, position_mm
 from pcr.reasons import NotEvaluable, ReasonCode
 from pcr.study import Instance, Series, Study
 
@@ -23,8 +22,15 @@ TIME_FIELDS = ("AcquisitionTime", "TriggerTime", "ContentTime")
 POSITION_TOLERANCE_MM = 0.05
 _SPLIT_FIELDS = ("TemporalPositionIdentifier", "AcquisitionNumber")
 _NOT_DYNAMIC = re.compile(
-    r"\b(sub\w*|mip|mpr|ser|pe\d?|scout|loc\w*|survey|t2\w*|stir|dwi|diff\w*|adc|map\w*|screen\w*)\b", re.IGNORECASE
+    r"\b(sub\w*|mip|mpr|ser|pe\d?|scout|locali[sz]er|loc|survey|t2\w*|stir|dwi|diff\w*|adc|maps?|screen ?save\w*)\b"
+    r"|\bminus\b|\s-\s*pre\b",
+    re.IGNORECASE,
 )
+# Values of ImageType beyond the second (PS3.3 C.8.3.1.1.1 and vendors' own) that no contrast phase has.
+_NOT_DYNAMIC_TYPES = {
+    "SUB", "SUBTRACT", "SUBTRACTION", "MIP", "MPR", "PROJECTION IMAGE", "RESAMPLED", "ADC", "DIFFUSION",
+    "P", "PHASE", "PHASE MAP", "FAT", "IN_PHASE", "OPP_PHASE", "OUT_PHASE",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +44,11 @@ class RejectedSeries:
 
 @dataclass(frozen=True, slots=True)
 class ImageVolume:
-    """Images of one series with one image per position; positions in mm along the normal, rising."""
+    """Images of one series with one image per position; positions of their first pixels in LPS mm, along the normal."""
 
     series: Series
     instances: tuple[Instance, ...]
-    positions_mm: tuple[float, ...]
+    positions_lps_mm: tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,8 @@ def _check_could_be_dynamic(series: Series) -> None:
     image_type = [str(value).upper() for value in ([stated] if isinstance(stated, str) else stated)]
     if image_type[:2] != ["ORIGINAL", "PRIMARY"]:
         raise _Unsuitable(f"image type is {'/'.join(image_type) or 'missing'}, not an original acquisition")
+    if others := _NOT_DYNAMIC_TYPES.intersection(image_type):
+        raise _Unsuitable(f"image type names {', '.join(sorted(others))}, which is no contrast phase")
     if match := _NOT_DYNAMIC.search(series.description.replace("_", " ")):
         raise _Unsuitable(f"description names '{match.group(0)}', which is no dynamic phase")
     if "GR" not in values_of(header.get("ScanningSequence")):
@@ -112,13 +120,20 @@ def _split_into_volumes(series: Series) -> list[ImageVolume]:
 
     Raises:
         NotEvaluable: `mixed_geometry` when the images are not parallel slices of one matrix, `missing_slices` when
-            positions have different numbers of images or are too few, `unsupported_object` when they have none.
+            positions have different numbers of images or are too few, `unsupported_object` when they have none or are
+            of several echoes.
     """
     shapes = {matrix(i.header) for i in series.instances}
     if len(shapes) > 1:
         raise NotEvaluable(
             ReasonCode.MIXED_GEOMETRY,
             f"series '{series.description}' mixes {len(shapes)} orientations, matrices or frames of reference",
+        )
+    echoes = {number(i.header, "EchoTime") for i in series.instances}
+    if len(echoes) > 1:
+        raise NotEvaluable(
+            ReasonCode.UNSUPPORTED_OBJECT,
+            f"series '{series.description}' mixes {len(echoes)} echo times; send each echo as a series of its own",
         )
     places = _place_along_normal(series.instances)
     repeats = Counter(places.values())
@@ -146,12 +161,12 @@ _Splitter = Callable[[Sequence[Instance], dict[str, int]], list[list[Instance]] 
 
 def _by_field(name: str) -> _Splitter:
     def split(instances: Sequence[Instance], places: dict[str, int]) -> list[list[Instance]] | None:
-        groups: dict[int, list[Instance]] = defaultdict(list)
+        groups: dict[float, list[Instance]] = defaultdict(list)
         for instance in instances:
-            value = instance.header.get(name)
+            value = number(instance.header, name)
             if value is None:
                 return None
-            groups[int(value)].append(instance)
+            groups[value].append(instance)
         return [groups[value] for value in sorted(groups)]
 
     return split
@@ -196,7 +211,7 @@ def _place_along_normal(instances: Iterable[Instance]) -> dict[str, int]:
 
 def _volume(series: Series, instances: Sequence[Instance], places: dict[str, int]) -> ImageVolume:
     ordered = tuple(sorted(instances, key=lambda i: places[i.sop_instance_uid]))
-    return ImageVolume(series, ordered, tuple(position_mm(i.header) for i in ordered))
+    return ImageVolume(series, ordered, tuple(tuple(position_lps_mm(i.header)) for i in ordered))
 
 
 def moment(header: Dataset, name: str) -> datetime | None:
@@ -215,42 +230,6 @@ def moment(header: Dataset, name: str) -> datetime | None:
     if time is None:
         return None
     return day + timedelta(hours=time.hour, minutes=time.minute, seconds=time.second, microseconds=time.microsecond)
-
-
-def matrix(header: Dataset) -> tuple[object, ...]:
-    """What images of one volume share: frame of reference, orientation, matrix and spacing.
-
-    Raises:
-        NotEvaluable: `unsupported_object` when the attributes of PS3.3 C.7.6.2 that say where an image lies are absent.
-    """
-    try:
-        return (
-            str(header.FrameOfReferenceUID),
-            tuple(round(float(v), 4) + 0.0 for v in header.ImageOrientationPatient),
-            int(header.Rows),
-            int(header.Columns),
-            tuple(round(float(v), 4) for v in header.PixelSpacing),
-        )
-    except (AttributeError, TypeError, ValueError):
-        raise NotEvaluable(
-            ReasonCode.UNSUPPORTED_OBJECT,
-            "images of the dynamic series lack frame of reference, orientation, matrix or pixel spacing",
-        ) from None
-
-
-def position_mm(header: Dataset) -> float:
-    """Where an image lies along the normal of its plane, in mm (PS3.3 C.7.6.2.1.1)."""
-    position = header.get("ImagePositionPatient")
-    if position is None or len(position) != 3:
-        raise NotEvaluable(ReasonCode.UNSUPPORTED_OBJECT, "images of the dynamic series lack ImagePositionPatient")
-    return float(np.dot(slice_normal(header), np.asarray(position, dtype=float)))
-
-
-def slice_normal(header: Dataset) -> npt.NDArray[np.float64]:
-    """Unit normal of an image plane in LPS that makes (slice, row, column) right-handed, as highdicom's volumes are."""
-    orientation = np.asarray(header.ImageOrientationPatient, dtype=float)
-    along_row, along_column = orientation[:3], orientation[3:]
-    return np.cross(along_column, along_row)
 
 
 def values_of(value: object) -> tuple[str, ...]:

@@ -12,6 +12,9 @@ from pcr.reasons import NotEvaluable, ReasonCode
 from pcr.study import Study
 from pcr.volume import DceVolume
 
+# Ours: a segment that enhances less lies in air, fat or another study's place; weak lesions enhance by 50 % and more.
+MIN_ENHANCEMENT_PERCENT = 20.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalizationSettings:
@@ -45,11 +48,18 @@ def _largest(given: GivenSegmentations, volume: DceVolume) -> Lesion:
     mask = given.masks[0].mask
     laterality = kinetic_localizer.laterality_of_mask(mask, volume)
     try:
-        return outlined(mask, volume, source="segmentation", laterality=laterality)
+        lesion = outlined(mask, volume, source="segmentation", laterality=laterality)
     except ValueError as error:
-        raise NotEvaluable(
-            ReasonCode.NO_LESION_FOUND, f"the lesion segmentation of the study can not be used: {error}; correct it"
-        ) from None
+        raise _unusable(str(error)) from None
+    if lesion.kinetics.early_enhancement_percent < MIN_ENHANCEMENT_PERCENT:
+        raise _unusable(f"it enhances by {lesion.kinetics.early_enhancement_percent:.0f} % only")
+    return lesion
+
+
+def _unusable(why: str) -> NotEvaluable:
+    return NotEvaluable(
+        ReasonCode.NO_LESION_FOUND, f"the lesion segmentation of the study can not be used: {why}; correct it"
+    )
 
 
 def _others(given: GivenSegmentations) -> tuple[str, ...]:

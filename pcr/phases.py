@@ -6,7 +6,6 @@ follow each other in time are the phases. What was passed over, and why, is kept
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,6 +16,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.uid import EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage
 
+from pcr.image_plane import matrix, number
 from pcr.image_volumes import (
     POSITION_TOLERANCE_MM,
     TIME_FIELDS,
@@ -24,7 +24,6 @@ from pcr.image_volumes import (
     RejectedSeries,
     UnsafeSeries,
     candidate_volumes,
-    matrix,
     moment,
     values_of,
 )
@@ -38,9 +37,13 @@ InjectionSource = Literal["ContrastBolusStartTime", "estimated"]
 # Where the header does not give the injection: scanning protocols start the first post-contrast phase about half a
 # minute after it. The model's target times are made with the same figure.
 FIRST_PHASE_AFTER_INJECTION_S = 30.0
-MIN_PHASE_INTERVAL_S = 2.0
+MIN_PHASE_INTERVAL = timedelta(seconds=2)
+# A scanner's tuning may move a time between the phases of one protocol by this part.
+PROTOCOL_TOLERANCE = 0.05
+_NAMED_PROTOCOL = ("ScanningSequence", "SequenceVariant", "ScanOptions", "MRAcquisitionType")
+_MEASURED_PROTOCOL = ("RepetitionTime", "EchoTime", "FlipAngle")
 # Longer than any acquisition: times without dates that went over midnight, whose order would be wrong.
-MAX_SPAN_S = 6 * 3600.0
+MAX_SPAN = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,16 +111,18 @@ def select_dce(study: Study, crop: CropSpec) -> DceSeries:
         NotEvaluable: `no_dce_series`, `too_few_phases`, `mixed_geometry`, `missing_slices`, `unsupported_object`.
     """
     candidates = candidate_volumes(study)
-    protocols: dict[tuple[object, ...], list[ImageVolume]] = defaultdict(list)
-    for volume in candidates.volumes:
-        protocols[_protocol(volume.series.header)].append(volume)
-    ranked = sorted(protocols.values(), key=lambda group: (len(group), len(group[0].instances)), reverse=True)
+    ranked = sorted(_by_protocol(candidates.volumes), key=lambda g: (len(g), len(g[0].instances)), reverse=True)
     chosen = ranked[0] if ranked else []
     _check_none_is_unsafe(candidates.unsafe, chosen)
     if not chosen:
         raise _nothing_found(study)
     if len(chosen) < 3:
         raise _too_few(len(chosen))
+    if len(ranked) > 1 and len(ranked[1]) == len(chosen):
+        raise NotEvaluable(
+            ReasonCode.NO_DCE_SERIES,
+            f"two protocols have {len(chosen)} phases each, such as two echoes; send the one to be read",
+        )
     _check_one_geometry(chosen)
     timed = _timed(chosen)
     others = tuple(
@@ -135,7 +140,7 @@ def select_dce(study: Study, crop: CropSpec) -> DceSeries:
 def _check_none_is_unsafe(unsafe: Sequence[UnsafeSeries], chosen: Sequence[ImageVolume]) -> None:
     """Refuse where a series that can not be read belongs to the dynamic one, or may be it since no other is whole."""
     for found in unsafe:
-        is_part = bool(chosen) and _protocol(found.series.header) == _protocol(chosen[0].series.header)
+        is_part = bool(chosen) and _one_protocol(found.series.header, chosen[0].series.header)
         if is_part or (len(chosen) < 3 and found.could_be_volume):
             raise found.refusal
 
@@ -146,36 +151,47 @@ def _check_one_geometry(volumes: Sequence[ImageVolume]) -> None:
             ReasonCode.MIXED_GEOMETRY,
             "phases of the dynamic series differ in matrix, spacing, orientation or frame of reference",
         )
-    first = volumes[0].positions_mm
+    first = volumes[0].positions_lps_mm
     for volume in volumes[1:]:
-        if len(volume.positions_mm) != len(first):
-            counts = sorted({len(v.positions_mm) for v in volumes})
+        if len(volume.positions_lps_mm) != len(first):
+            counts = sorted({len(v.positions_lps_mm) for v in volumes})
             raise NotEvaluable(
                 ReasonCode.MISSING_SLICES,
                 f"phases of the dynamic series have {counts} slices; send the complete series",
             )
-        if not np.allclose(volume.positions_mm, first, atol=2 * POSITION_TOLERANCE_MM):
+        if not np.allclose(volume.positions_lps_mm, first, rtol=0, atol=2 * POSITION_TOLERANCE_MM):
             raise NotEvaluable(ReasonCode.MIXED_GEOMETRY, "phases of the dynamic series lie at different positions")
 
 
 def _timed(volumes: Sequence[ImageVolume]) -> list[_TimedVolume]:
-    """Start of each volume, by the first time attribute that tells all of them apart, in the order of time."""
+    """Start of each volume, by the first time attribute that tells all of them apart, in the order of time.
+
+    Where an attribute is the same for all volumes, or for those of one series, the next one is asked. Where it tells
+    some apart, two series at one time are two pictures of the same moment (a second reconstruction, an echo, a
+    subtraction), whatever other times say.
+    """
     for name in TIME_FIELDS:
         starts = [_start(volume, name) for volume in volumes]
         known = [start for start in starts if start is not None]
         if len(known) < len(volumes):
             continue
-        ordered = sorted(known)
-        gaps = [(b - a).total_seconds() for a, b in pairwise(ordered)]
-        if sum(gaps) > MAX_SPAN_S:
+        timed = sorted(map(_TimedVolume, volumes, known), key=lambda t: t.start)
+        if timed[-1].start - timed[0].start > MAX_SPAN:
             raise NotEvaluable(
                 ReasonCode.NO_DCE_SERIES,
-                f"phases of the dynamic series lie {sum(gaps) / 3600:.0f} hours apart by their {name}; "
+                f"phases of the dynamic series lie hours apart by their {name}; "
                 "if the study went over midnight, send it with its acquisition dates",
             )
-        if min(gaps) >= MIN_PHASE_INTERVAL_S:
-            timed = [_TimedVolume(volume, start) for volume, start in zip(volumes, known, strict=True)]
-            return sorted(timed, key=lambda t: t.start)
+        together = [(a, b) for a, b in pairwise(timed) if b.start - a.start < MIN_PHASE_INTERVAL]
+        if not together:
+            return timed
+        constant = len(together) == len(timed) - 1
+        if not constant and any(a.volume.series is not b.volume.series for a, b in together):
+            raise NotEvaluable(
+                ReasonCode.NO_DCE_SERIES,
+                f"two series show the same moment by their {name}, such as two reconstructions; "
+                "send the one to be read",
+            )
     raise NotEvaluable(
         ReasonCode.NO_DCE_SERIES,
         f"{len(volumes)} volumes look like a dynamic series, but no time attribute tells all of them apart",
@@ -209,17 +225,31 @@ def _with_roles(timed: Sequence[_TimedVolume], crop: CropSpec, selection: Select
 
 
 def _injection(timed: Sequence[_TimedVolume]) -> tuple[datetime, InjectionSource, int]:
-    """When contrast was injected, how that is known, and which phase is the last one before it."""
-    for t in reversed(timed):
-        stated = moment(t.volume.instances[0].header, "ContrastBolusStartTime")
-        before = [index for index, u in enumerate(timed) if stated is not None and u.start < stated]
-        if stated is not None and before and before[-1] + 1 < len(timed):
-            if len(timed) - 1 - before[-1] < 2:
-                raise _too_few(len(timed) - before[-1])
-            return stated, "ContrastBolusStartTime", before[-1]
-    first_post = timed[1].start
-    estimated = max(timed[0].start, first_post - timedelta(seconds=FIRST_PHASE_AFTER_INJECTION_S))
-    return estimated, "estimated", 0
+    """When contrast was injected, how that is known, and which phase is the last one before it.
+
+    Raises:
+        NotEvaluable: `too_few_phases` when the stated injection leaves no phase before it or less than two after it.
+    """
+    stated = _stated_injection(timed)
+    if stated is None:
+        estimated = max(timed[0].start, timed[1].start - timedelta(seconds=FIRST_PHASE_AFTER_INJECTION_S))
+        return estimated, "estimated", 0
+    before = sum(t.start < stated for t in timed)
+    if before == 0:
+        raise NotEvaluable(
+            ReasonCode.TOO_FEW_PHASES,
+            "contrast was injected before the first phase; a phase before injection and two after it are needed",
+        )
+    if len(timed) - before < 2:
+        raise _too_few(1 + len(timed) - before)
+    return stated, "ContrastBolusStartTime", before - 1
+
+
+def _stated_injection(timed: Sequence[_TimedVolume]) -> datetime | None:
+    """The latest ContrastBolusStartTime, where it is on one clock with the phases: within hours of them."""
+    moments = [moment(t.volume.instances[0].header, "ContrastBolusStartTime") for t in timed]
+    stated = [m for m in moments if m is not None and timed[0].start - MAX_SPAN < m < timed[-1].start]
+    return max(stated, default=None)
 
 
 def _early_and_late(after_injection_s: Sequence[float], pre: int, crop: CropSpec) -> tuple[int, int]:
@@ -236,17 +266,29 @@ def _early_and_late(after_injection_s: Sequence[float], pre: int, crop: CropSpec
     return min(pairs, key=deviation)
 
 
-def _protocol(header: Dataset) -> tuple[object, ...]:
-    """What the phases of one acquisition share and other series of the study do not."""
-    return (
-        values_of(header.get("ScanningSequence")),
-        values_of(header.get("SequenceVariant")),
-        values_of(header.get("ScanOptions")),
-        str(header.get("MRAcquisitionType", "")),
-        round(float(header.get("RepetitionTime") or 0), 1),
-        round(float(header.get("EchoTime") or 0), 1),
-        round(float(header.get("FlipAngle") or 0)),
-    )
+def _by_protocol(volumes: Sequence[ImageVolume]) -> list[list[ImageVolume]]:
+    """Volumes grouped by the protocol of the first in each group."""
+    groups: list[list[ImageVolume]] = []
+    for volume in volumes:
+        for group in groups:
+            if _one_protocol(volume.series.header, group[0].series.header):
+                group.append(volume)
+                break
+        else:
+            groups.append([volume])
+    return groups
+
+
+def _one_protocol(a: Dataset, b: Dataset) -> bool:
+    """Whether two series are of one acquisition: what is named is equal, what is measured is nearly so."""
+    named = all(values_of(a.get(name)) == values_of(b.get(name)) for name in _NAMED_PROTOCOL)
+    return named and all(_near(number(a, name), number(b, name)) for name in _MEASURED_PROTOCOL)
+
+
+def _near(a: float | None, b: float | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    return abs(a - b) <= PROTOCOL_TOLERANCE * max(abs(a), abs(b))
 
 
 def _too_few(found: int) -> NotEvaluable:

@@ -16,10 +16,15 @@ from pydicom.errors import InvalidDicomError
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import ImplicitVRLittleEndian, MediaStorageDirectoryStorage
 
-from pcr.reasons import NotEvaluable, ReasonCode
+from pcr.reasons import BadConfiguration, NotEvaluable, ReasonCode
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _BREAST_WORDS = re.compile(r"breast|mamm|brust|sein|seno|chest|thora", re.IGNORECASE)
+_OTHER_PARTS = re.compile(
+    r"prostat|brain|head|neuro|knee|shoulder|spine|lumbar|cervical|pelvi|abdom|liver|hepat|kidney|renal|cardiac|heart"
+    r"|ankle|wrist|elbow|hip\b|foot|hand\b|neck|rectum|rectal|uter",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,8 @@ class Series:
 
     @property
     def description(self) -> str:
-        return str(self.header.get("SeriesDescription", "") or "")
+        """SeriesDescription without what names the patient: technicians write names there, and it is quoted."""
+        return _without_identity(str(self.header.get("SeriesDescription", "") or ""), self.header)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,12 @@ class Study:
             raise NotEvaluable(
                 ReasonCode.MIXED_PATIENTS,
                 f"the study holds instances of {len(patients)} different PatientIDs; correct the identity in the PACS",
+            )
+        births = {str(i.header.get("PatientBirthDate") or "").strip() for s in self.series for i in s.instances}
+        if len(births - {""}) > 1:
+            raise NotEvaluable(
+                ReasonCode.MIXED_PATIENTS,
+                "the study holds instances with different birth dates; correct the identity in the PACS",
             )
         if self.conflicting_instances:
             raise NotEvaluable(
@@ -136,9 +148,10 @@ class PassedOver:
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """What an input folder holds: the studies that could be meant, and what was passed over."""
+    """What an input folder holds: the studies that could be meant, the others, and what was passed over."""
 
     studies: tuple[Study, ...]
+    others: tuple[Study, ...]
     passed_over: PassedOver
 
 
@@ -162,6 +175,7 @@ def read_inbox(folder: Path, beside: Path | None = None) -> Inbox:
 
     Raises:
         NotEvaluable: `no_study` when nothing in the folder is a study that could be meant.
+        BadConfiguration: a file or folder can not be read; what it hides could be a part of a study.
     """
     gathered: dict[str, _Gathering] = defaultdict(_Gathering)
     not_dicom = invalid = 0
@@ -178,14 +192,15 @@ def read_inbox(folder: Path, beside: Path | None = None) -> Inbox:
             gathered[str(header.StudyInstanceUID)].add(Instance(path, header))
     studies = [_study(uid, gathering) for uid, gathering in sorted(gathered.items())]
     meant = tuple(study for study in studies if _could_be_breast_mr(study))
-    passed_over = PassedOver(not_dicom, outside_links, invalid, len(studies) - len(meant))
+    others = tuple(study for study in studies if not _could_be_breast_mr(study))
+    passed_over = PassedOver(not_dicom, outside_links, invalid, len(others))
     if not meant:
         raise NotEvaluable(
             ReasonCode.NO_STUDY,
             f"no breast MR study among the input: {passed_over.other_studies} other studies, {not_dicom} files that "
             f"are not DICOM, {invalid} without valid identifiers, {outside_links} links that lead elsewhere",
         )
-    return Inbox(meant, passed_over)
+    return Inbox(meant, others, passed_over)
 
 
 def _files_inside(folder: Path) -> tuple[list[Path], int]:
@@ -193,7 +208,7 @@ def _files_inside(folder: Path) -> tuple[list[Path], int]:
     root = folder.resolve()
     found: list[Path] = []
     outside = 0
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder, onerror=_refuse_unreadable):
         for name in (*folders, *names):
             path = Path(parent, name)
             if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root):
@@ -208,6 +223,8 @@ def _read_header(path: Path) -> FileDataset | None:
     try:
         header = pydicom.dcmread(path, stop_before_pixels=True)
         header.SOPInstanceUID, header.SOPClassUID, header.StudyInstanceUID, header.SeriesInstanceUID  # noqa: B018
+    except OSError:
+        raise _unreadable() from None
     except (InvalidDicomError, AttributeError):
         return None
     except Exception:  # a damaged or hostile header breaks the parser in ways that have no common type
@@ -234,10 +251,29 @@ def _could_be_breast_mr(study: Study) -> bool:
     return any(_names_breast_or_nothing(series) for series in study.series if series.modality == "MR")
 
 
+def _without_identity(text: str, header: Dataset) -> str:
+    name = re.split(r"[\^=\s]+", str(header.get("PatientName") or ""))
+    birth = str(header.get("PatientBirthDate") or "")
+    dated = [birth, f"{birth[:4]}-{birth[4:6]}-{birth[6:]}"] if len(birth) == 8 else []
+    tokens = [token for token in (*name, str(header.get("PatientID") or "").strip(), *dated) if len(token) > 2]
+    pattern = "|".join(rf"(?<!\w){re.escape(token)}(?!\w)" for token in tokens)
+    return re.sub(pattern, "[removed]", text, flags=re.IGNORECASE) if pattern else text
+
+
+def _unreadable() -> BadConfiguration:
+    return BadConfiguration("a file or folder of the input can not be read; check its permissions")
+
+
+def _refuse_unreadable(_: OSError) -> None:
+    raise _unreadable()
+
+
 def _names_breast_or_nothing(series: Series) -> bool:
     names = ("BodyPartExamined", "StudyDescription", "SeriesDescription", "ProtocolName")
     part, *texts = (str(series.header.get(name, "") or "") for name in names)
-    return not part.strip() or any(_BREAST_WORDS.search(text) for text in (part, *texts))
+    if any(_BREAST_WORDS.search(text) for text in (part, *texts)):
+        return True
+    return not part.strip() and not any(_OTHER_PARTS.search(text) for text in texts)
 
 
 def _decodable(syntax: pydicom.uid.UID) -> bool:

@@ -11,8 +11,9 @@ import numpy.typing as npt
 import SimpleITK as sitk
 from highdicom import CoordinateSystemNames
 from highdicom.volume import Volume, VolumeGeometry
+from pydicom.dataset import Dataset
 
-from pcr.image_volumes import slice_normal
+from pcr.image_plane import number, position_lps_mm, slice_normal
 from pcr.phases import DceSeries, Phase, Role
 from pcr.reasons import NotEvaluable, ReasonCode
 
@@ -25,7 +26,7 @@ class DceVolume:
 
     Attributes:
         series: the phases behind the first axis, in order of time.
-        pixels: signal [phases, slices, rows, columns]; slices follow `image_volumes.slice_normal`.
+        pixels: signal [phases, slices, rows, columns]; slices follow `image_plane.slice_normal`.
         geometry: affine from (slice, row, column) indices to patient coordinates in mm, LPS.
     """
 
@@ -65,7 +66,7 @@ def load(series: DceSeries, max_voxels: int) -> DceVolume:
 
 def _geometry(phase: Phase) -> VolumeGeometry:
     header = phase.instances[0].header
-    positions = np.asarray([i.header.ImagePositionPatient for i in phase.instances], dtype=float)
+    positions = np.stack([position_lps_mm(i.header) for i in phase.instances])
     along = positions @ slice_normal(header)
     gaps = np.diff(along)
     spacing = float(np.median(gaps))
@@ -92,20 +93,29 @@ def _geometry(phase: Phase) -> VolumeGeometry:
     )
 
 
-def _rescale(header: object) -> tuple[float, float]:
+def _rescale(header: Dataset) -> tuple[float, float]:
     """Slope and intercept of the modality transform (PS3.3 C.11.1); 1 and 0 where there is none."""
-    get = header.get  # type: ignore[attr-defined]
-    slope, intercept = get("RescaleSlope"), get("RescaleIntercept")
-    return (1.0 if slope is None else float(slope), 0.0 if intercept is None else float(intercept))
+    return _coefficient(header, "RescaleSlope", 1.0), _coefficient(header, "RescaleIntercept", 0.0)
+
+
+def _coefficient(header: Dataset, name: str, absent: float) -> float:
+    if header.get(name) is None:
+        return absent
+    value = number(header, name)
+    if value is None or (name == "RescaleSlope" and value == 0):
+        raise NotEvaluable(ReasonCode.CORRUPT_PIXELS, f"images of the dynamic series have an invalid {name}")
+    return value
 
 
 def _signal_dtype(phase: Phase) -> np.dtype[np.generic]:
     """The smallest type that holds the signal of a phase: stored integers, or float32 once a rescale is applied."""
     if any(_rescale(i.header) != (1.0, 0.0) for i in phase.instances):
         return np.dtype(np.float32)
-    signed = any(int(i.header.get("PixelRepresentation", 0)) for i in phase.instances)
-    bits = max(int(i.header.get("BitsAllocated", 16)) for i in phase.instances)
-    return np.dtype(f"{'int' if signed else 'uint'}{bits}")
+    signed = any(number(i.header, "PixelRepresentation") for i in phase.instances)
+    bits = {number(i.header, "BitsAllocated") for i in phase.instances}
+    if not bits <= {8, 16, 32}:
+        raise NotEvaluable(ReasonCode.UNSUPPORTED_OBJECT, "images of the dynamic series are not of 8, 16 or 32 bits")
+    return np.dtype(f"{'int' if signed else 'uint'}{max(int(b) for b in bits if b is not None)}")
 
 
 def to_simpleitk(array: npt.NDArray[Any], geometry: VolumeGeometry) -> sitk.Image:

@@ -36,13 +36,23 @@ def output_folder(out: Path) -> Iterator[None]:
         out.mkdir(parents=True, exist_ok=True)
         handle = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
-        raise BadConfiguration(f"the output folder can not be used: {error.strerror}") from None
+        raise _unusable(error) from None
     try:
         _lock(handle)
-        _clear(out)
+        try:
+            _clear(out)
+            # Written and taken away again: permissions alone do not tell of a read-only mount or a full disk.
+            _write_text(out / (_STAGED + "probe"), "")
+            _remove(out / (_STAGED + "probe"))
+        except OSError as error:
+            raise _unusable(error) from None
         yield
     finally:
         os.close(handle)
+
+
+def _unusable(error: OSError) -> BadConfiguration:
+    return BadConfiguration(f"the output folder can not be used: {error.strerror}")
 
 
 def publish_study(out: Path, result: StudyResult, objects: Mapping[str, Sequence[Dataset]]) -> Path:
@@ -52,7 +62,7 @@ def publish_study(out: Path, result: StudyResult, objects: Mapping[str, Sequence
     """
     uid = result.study_instance_uid
     staged, final, replaced = out / (_STAGED + uid), out / uid, out / (_REPLACED + uid)
-    shutil.rmtree(staged, ignore_errors=True)
+    _remove(staged)
     staged.mkdir()
     datasets = [dataset for kind in objects.values() for dataset in kind]
     for path, dataset in zip(object_paths(objects), datasets, strict=True):
@@ -64,11 +74,11 @@ def publish_study(out: Path, result: StudyResult, objects: Mapping[str, Sequence
     _write_text(staged / RESULT_NAME, result.model_dump_json(indent=2))
     for folder in (*sorted(p for p in staged.iterdir() if p.is_dir()), staged):
         _sync(folder)
-    if final.exists():
+    if os.path.lexists(final):
         final.rename(replaced)
     staged.rename(final)
     _sync(out)
-    shutil.rmtree(replaced, ignore_errors=True)
+    _remove(replaced)
     return final
 
 
@@ -99,18 +109,23 @@ def _lock(folder: int) -> None:
 
 def _clear(out: Path) -> None:
     """Undo what a killed run left half done: bring back what it was replacing, drop what it was staging."""
-    (out / RESULT_NAME).unlink(missing_ok=True)
+    _remove(out / RESULT_NAME)
     for replaced in out.glob(_REPLACED + "*"):
         final = out / replaced.name.removeprefix(_REPLACED)
-        if final.exists():
-            shutil.rmtree(replaced)
+        if os.path.lexists(final):
+            _remove(replaced)
         else:
             replaced.rename(final)
     for staged in out.glob(_STAGED + "*"):
-        if staged.is_dir():
-            shutil.rmtree(staged)
-        else:
-            staged.unlink()
+        _remove(staged)
+
+
+def _remove(path: Path) -> None:
+    """Remove whatever is there, a folder with all in it; a link goes, not what it leads to."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _check_written(path: Path, dataset: Dataset) -> None:

@@ -74,6 +74,13 @@ def test_result_names_no_patient(done: Outcome, phantom_study: Path) -> None:
         assert secret not in text
 
 
+def test_odd_headers_are_not_printed_on_the_console(study: Path, run: Run) -> None:
+    edit(dicom_files(study)[:1], lambda d: d.add_new("IrradiationEventUID", "UI", "1.2"))
+    path = dicom_files(study)[0]
+    path.write_bytes(path.read_bytes().replace(b"UI\x04\x001.2\x00", b"UI\x04\x00DOE^"))
+    assert run(study).complained == ""
+
+
 def test_overlay_pages_become_pictures(done: Outcome, tmp_path: Path) -> None:
     pages = write_pages(done.out, tmp_path / "pictures")
     assert len(pages) == len(done.objects("SC")) > 1

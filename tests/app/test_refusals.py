@@ -168,7 +168,7 @@ def test_a_tampered_model_stops_the_run_before_anything_is_processed(study: Path
     outcome = run(study, models=models)
     assert outcome.exit == 2
     assert outcome.complained.startswith("bad_model: ") and "sha256" in outcome.complained
-    assert not outcome.out.exists()
+    assert not list(outcome.out.glob("*"))
 
 
 def test_an_unknown_setting_stops_the_run(study: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +176,53 @@ def test_an_unknown_setting_stops_the_run(study: Path, run: Run, monkeypatch: py
     outcome = run(study)
     assert outcome.exit == 2
     assert outcome.complained.startswith("bad_configuration: setting 'device'")
-    assert not outcome.out.exists()
+    assert not list(outcome.out.glob("*"))
+
+
+@pytest.mark.parametrize("variable", ["BREAST_PCR_DEVICE", "BREAST_PCR_CLINICAL_FILE"])
+def test_a_run_that_can_not_begin_leaves_no_index_of_an_earlier_one(
+    variable: str, healthy_study: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(healthy_study).exit == 3
+    monkeypatch.setenv(variable, "cuda")
+    outcome = run(healthy_study)
+    assert outcome.exit == 2
+    assert not (outcome.out / "result.json").exists()
+
+
+def test_a_record_without_a_key_is_refused_beside_a_study_that_is_passed_over(
+    study: Path, phantom_study: Path, run: Run
+) -> None:
+    (study / "clinical.json").write_text(json.dumps({"age": 50, "hr": True, "her2": False}))
+
+    def to_ct_of_another(dataset: pydicom.Dataset) -> None:
+        dataset.Modality, dataset.SOPClassUID, dataset.StudyInstanceUID = "CT", CTImageStorage, "1.2.3.4"
+
+    shutil.copy(dicom_files(phantom_study)[0], study / "ct.dcm")
+    edit([study / "ct.dcm"], to_ct_of_another)
+    _assert_refused(run(study), "clinical_record_mismatch")
+
+
+def test_a_record_that_is_a_broken_link_does_not_pass_for_none(study: Path, run: Run) -> None:
+    (study / "clinical.json").unlink()
+    (study / "clinical.json").symlink_to("gone.json")
+    _assert_refused(run(study), "clinical_record_invalid")
+
+
+@pytest.mark.parametrize("in_the_way", ["a file", "a link"])
+def test_what_stands_where_a_result_belongs_is_replaced(
+    in_the_way: str, healthy_study: Path, run: Run, tmp_path: Path
+) -> None:
+    uid = pydicom.dcmread(dicom_files(healthy_study)[0], stop_before_pixels=True).StudyInstanceUID
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    out.mkdir()
+    elsewhere.mkdir()
+    if in_the_way == "a file":
+        (out / uid).write_text("")
+    else:
+        (out / uid).symlink_to(elsewhere)
+    assert run(healthy_study, out).result["reason"]["code"] == "no_lesion_found"
+    assert not list(elsewhere.iterdir())
 
 
 def test_a_clinical_file_that_is_named_must_be_there(study: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,7 +230,7 @@ def test_a_clinical_file_that_is_named_must_be_there(study: Path, run: Run, monk
     outcome = run(study)
     assert outcome.exit == 2
     assert outcome.complained.startswith("bad_configuration: the clinical file")
-    assert not outcome.out.exists()
+    assert not list(outcome.out.glob("*"))
 
 
 def test_cuda_that_can_not_be_had_is_an_error_and_no_silent_fallback(
@@ -213,7 +259,21 @@ def test_what_should_not_happen_ends_one_study_with_one_line_and_a_log(
     assert outcome.exit == 1
     assert outcome.complained.startswith("internal_error: ") and outcome.complained.count("\n") == 1
     assert outcome.result["status"] == "failed"
-    log = Path(outcome.complained.split("(")[1].split(")")[0])
+    log = Path(outcome.complained.strip().rsplit(" ", 1)[1])
     assert "ZeroDivisionError: planted" in log.read_text()
     assert log.stat().st_mode & 0o077 == 0
     log.unlink()
+
+
+def test_a_disk_that_takes_no_log_does_not_end_the_run(study: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    def break_down(*_: object) -> None:
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setattr("app.log.tempfile.mkstemp", full)
+    monkeypatch.setattr("operators.series_selection.select_dce", break_down)
+    outcome = run(study)
+    assert (outcome.exit, outcome.result["status"]) == (1, "failed")
+    assert "no log could be written" in outcome.complained and "Traceback" not in outcome.complained

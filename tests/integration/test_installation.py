@@ -18,6 +18,9 @@ ROOT = Path(__file__).resolve().parents[2]
 TOOLKITS = sorted(Path("/usr/local").glob("cuda*"))
 
 pytestmark = pytest.mark.integration
+needs_root = pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("unshare"), reason="mounting over a folder needs root and unshare"
+)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +61,27 @@ def test_monai_deploy_exec_works_after_forced_reinstalls_of_either_package(study
     assert version.returncode == 0 and "4.2.0" in version.stdout + version.stderr
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="hiding a folder needs root and unshare")
+@needs_root
+def test_a_run_killed_with_out_a_mount_point_leaves_no_half_study(study: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    deadly = (
+        "import os, pathlib, signal, sys; from app.__main__ import main\n"
+        "def rename(self, target): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "pathlib.Path.rename = rename; main(sys.argv[1:])"
+    )
+    run = f"-i {study} -o {out}"
+    script = (
+        f"mount -t tmpfs none {out} && {{ {sys.executable} -c '{deadly}' {run} || true; }} 2>/dev/null; "
+        f"ls {out} && {sys.executable} -m app {run} >/dev/null && ls -A {out} && ls {out}/*/SR/*.dcm"
+    )
+    done = subprocess.run(["unshare", "-m", "bash", "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    uid, index, report = done.stdout.split()
+    assert index == "result.json" and uid in report
+
+
+@needs_root
 @pytest.mark.skipif(not TOOLKITS, reason="there is no CUDA toolkit on this machine to hide")
 def test_the_application_runs_without_a_cuda_toolkit(study: Path, tmp_path: Path) -> None:
     hide = " && ".join(f"mount -t tmpfs none {toolkit.resolve()}" for toolkit in {t.resolve() for t in TOOLKITS})

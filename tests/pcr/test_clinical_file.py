@@ -161,10 +161,21 @@ def test_a_record_without_a_key_and_a_header_of_another_age_is_refused(refusal) 
 
 
 def test_a_record_with_a_key_and_a_header_of_another_age_is_warned_of(record) -> None:
-    header = study(PatientAge="040Y").header
-    warning = compare_ages(record({SECRET: VALUES}, study(PatientAge="040Y")), header)
+    header = study(PatientAge="050Y").header
+    warning = compare_ages(record({SECRET: VALUES}, study(PatientAge="050Y")), header)
     assert "differ by more than 2 years" in warning
     assert compare_ages(RECORD, study(PatientAge="054Y").header) is None
+
+
+def test_a_key_does_not_outweigh_an_age_of_somebody_else(record) -> None:
+    with pytest.raises(NotEvaluable, match="clinical_record_mismatch"):
+        record({SECRET: VALUES}, study(PatientAge="030Y"))
+
+
+@pytest.mark.parametrize("birth_date", ["1976-01-01", 0])
+def test_a_birth_date_that_contradicts_the_age_or_is_no_date_is_refused(record, birth_date: object) -> None:
+    with pytest.raises(NotEvaluable, match="clinical_record_invalid"):
+        record({SECRET: {"age": 70, "birth_date": birth_date}}, study())
 
 
 # What is not valid

@@ -16,7 +16,7 @@ from pydicom.sr.coding import Code
 from tiny_mr import CROP, OBLIQUE, dynamic, of_phase, save
 from volumes import ball
 
-from pcr.given_segmentation import GivenSegmentations, read_given_segmentations
+from pcr.given_segmentation import LESION_CODES, GivenSegmentations, read_given_segmentations
 from pcr.phases import select_dce
 from pcr.report.provenance import MANUFACTURER, SOFTWARE_NAME
 from pcr.study import Study, read_inbox
@@ -74,9 +74,31 @@ def test_a_semiautomatic_outline_is_a_persons(give: Give) -> None:
     assert len(give(algorithm="SEMIAUTOMATIC").read().masks) == 1
 
 
-@pytest.mark.parametrize("kind", [Code("111111003", "SCT", "Fibroglandular"), codes.SCT.Breast])
-def test_a_segment_of_another_tissue_is_passed_over_without_a_remark(give: Give, kind: Code) -> None:
-    assert give(kind=kind).read() == GivenSegmentations((), ())
+@pytest.mark.parametrize("kind", [Code("254837009", "SCT", "Breast cancer"), codes.SCT.CarcinomaNoSubtype])
+def test_a_cancer_by_its_own_name_is_a_lesion(give: Give, kind: Code) -> None:
+    assert len(give(kind=kind).read().masks) == 1
+
+
+def test_the_codes_of_a_lesion_mean_what_they_are_noted_to_mean() -> None:
+    for name in ("Neoplasm", "NeoplasmPrimary", "MalignantNeoplasmPrimary", "CarcinomaNoSubtype", "Lesion", "Mass"):
+        assert getattr(codes.SCT, name).value in LESION_CODES
+    assert codes.SCT.CystOfBreast.value not in LESION_CODES
+
+
+@pytest.mark.parametrize("kind", [Code("111111003", "SCT", "Fibroglandular"), codes.SCT.CystOfBreast])
+def test_an_abnormal_structure_that_is_no_lesion_is_not_taken_and_that_is_said(give: Give, kind: Code) -> None:
+    read = give(kind=kind).read()
+    assert (read.masks, len(read.remarks)) == ((), 1)
+
+
+def test_a_segment_of_tissue_is_passed_over_without_a_remark(give: Give) -> None:
+    tissue = [codes.SCT.Tissue.to_code_dataset()] if hasattr(codes.SCT.Tissue, "to_code_dataset") else []
+    given = give(kind=codes.SCT.Breast)
+    for series in given.study.series:
+        for instance in series.instances:
+            for segment in instance.header.get("SegmentSequence", []):
+                segment.SegmentedPropertyCategoryCodeSequence = tissue
+    assert given.read() == GivenSegmentations((), ())
 
 
 def test_an_outline_in_another_frame_of_reference_is_not_taken(give: Give) -> None:

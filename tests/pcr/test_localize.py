@@ -86,3 +86,10 @@ def test_a_segmentation_where_there_is_no_signal_is_refused(located, phantom: Ph
     with pytest.raises(NotEvaluable, match="no signal") as caught:
         located(phantom.lesion_mask, blank=True)
     assert caught.value.code == "no_lesion_found"
+
+
+def test_a_segmentation_in_air_is_refused_and_not_answered(located, phantom: Phantom) -> None:
+    air = np.zeros_like(phantom.lesion_mask)
+    air[:, :4, :4] = True
+    with pytest.raises(NotEvaluable, match="no_lesion_found"):
+        located(air)

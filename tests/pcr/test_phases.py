@@ -226,7 +226,7 @@ def test_the_last_phase_before_the_bolus_is_the_pre_contrast_one() -> None:
     assert series.phases[0].time_s == -129
 
 
-@pytest.mark.parametrize("stated", ["083000", "120000", "", "noon"])
+@pytest.mark.parametrize("stated", ["120000", "", "noon"])
 @pytest.mark.filterwarnings("ignore:Invalid value for VR TM:UserWarning")
 def test_a_bolus_that_can_not_be_true_is_not_believed(stated: str) -> None:
     images = dynamic()
@@ -235,6 +235,11 @@ def test_a_bolus_that_can_not_be_true_is_not_believed(stated: str) -> None:
         image["ContrastBolusStartTime"]._value = stated
     series = select(images)
     assert (series.injection_source, series.index("pre")) == ("estimated", 0)
+
+
+def test_a_bolus_before_the_first_phase_leaves_no_phase_without_contrast() -> None:
+    refusal = refusal_of(dynamic(ContrastBolusStartTime="083000"))
+    assert (refusal.code, "injected before the first phase" in refusal.message) == ("too_few_phases", True)
 
 
 def test_early_and_late_are_nearest_to_the_targets_of_the_model() -> None:
@@ -313,6 +318,78 @@ def test_two_of_the_phases_at_one_time_are_refused() -> None:
     images = dynamic()
     change(of_phase(images, 2), AcquisitionTime="090910")  # a second after the one before
     assert refusal_of(images).code == "no_dce_series"
+
+
+@pytest.mark.parametrize("moved", [(30.0, 0.0, 0.0), (0.0, 15.0, 0.0)])
+def test_a_phase_that_is_shifted_in_its_plane_is_refused(moved: tuple[float, float, float]) -> None:
+    images = dynamic()
+    for image in of_phase(images, 2):
+        image.ImagePositionPatient = [float(a) + b for a, b in zip(image.ImagePositionPatient, moved, strict=True)]
+    assert refusal_of(images).code == "mixed_geometry"
+
+
+def test_a_second_reconstruction_of_the_same_moments_makes_no_phases_of_its_own() -> None:
+    images = dynamic(ContentTime="091000")
+    second = {(p + 4, s): mr_image(p, s, ContentTime="091003") for p, s in images}
+    for (phase, place), image in second.items():
+        change(image, SeriesInstanceUID=f"1.2.4.{phase}", SOPInstanceUID=f"1.2.4.{phase}.{place + 1}")
+    for number, image in enumerate([*images.values(), *second.values()]):
+        image.ContentTime = f"09{10 + number // SLICES:02d}00"
+    refusal = refusal_of(images | second)
+    assert (refusal.code, "same moment" in refusal.message) == ("no_dce_series", True)
+
+
+@pytest.mark.parametrize("kind", ["P", "SUBTRACTION", "FAT", "MIP"])
+def test_what_an_image_type_names_as_no_phase_is_none(kind: str) -> None:
+    images = dynamic(5)
+    change(of_phase(images, 4), ImageType=["ORIGINAL", "PRIMARY", kind, "ND"])
+    series = select(images)
+    assert len(series.phases) == 4
+    assert kind in series.selection.rejected[0].reason
+
+
+@pytest.mark.parametrize("layout", ["acquisition-number", "times"])
+def test_two_echoes_in_one_series_are_refused_and_never_mixed(layout: str) -> None:
+    images = in_layout(layout)
+    change(of_phase(images, 1), EchoTime=2.4)
+    change(of_phase(images, 3), EchoTime=2.4)
+    refusal = refusal_of(images)
+    assert (refusal.code, "echo times" in refusal.message) == ("unsupported_object", True)
+
+
+def test_two_echoes_in_series_of_their_own_are_refused() -> None:
+    images = dynamic(8)
+    for phase in range(1, 8, 2):
+        change(of_phase(images, phase), EchoTime=2.4)
+    refusal = refusal_of(images)
+    assert (refusal.code, "two protocols" in refusal.message) == ("no_dce_series", True)
+
+
+def test_a_tuning_of_the_scanner_between_phases_is_no_other_protocol() -> None:
+    images = dynamic()
+    change(of_phase(images, 0), RepetitionTime=4.16)
+    assert [phase.role for phase in select(images).phases] == ["pre", "other", "early", "late"]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"ImageOrientationPatient": [1, 0, 0, 0, 1]},
+        {"ImageOrientationPatient": [1, 0, 0, 1, 0, 0]},
+        {"PixelSpacing": [0, 1]},
+        {"PixelSpacing": [-1, -1]},
+        {"PixelSpacing": None},
+        {"ImagePositionPatient": None},
+    ],
+)
+def test_geometry_that_can_not_be_true_is_unsupported(broken: dict[str, object]) -> None:
+    assert refusal_of(dynamic(**broken)).code == "unsupported_object"
+
+
+def test_one_odd_series_does_not_take_the_study_with_it() -> None:
+    images = dynamic(5)
+    change(of_phase(images, 4), RepetitionTime=None, FlipAngle=None)
+    assert len(select(images).phases) == 4
 
 
 def test_enhanced_objects_alone_are_unsupported() -> None:

@@ -21,7 +21,7 @@ from pydicom.uid import (
 )
 from tiny_mr import COLUMNS, ROWS, change, dynamic, mr_image, save, signal, study_of
 
-from pcr.reasons import NotEvaluable
+from pcr.reasons import BadConfiguration, NotEvaluable
 from pcr.study import Instance, PassedOver, Study, read_inbox
 
 
@@ -253,3 +253,45 @@ def test_a_transfer_syntax_without_decoder_is_refused_by_its_code(tmp_path: Path
     with pytest.raises(NotEvaluable, match="Explicit VR Little Endian") as caught:
         instance.pixels()
     assert caught.value.code == "unsupported_transfer_syntax"
+
+
+def test_different_birth_dates_are_different_patients() -> None:
+    images = dynamic(phases=2, PatientBirthDate="19700102")
+    change(images[0, 0], PatientBirthDate="19650708")
+    with pytest.raises(NotEvaluable, match="mixed_patients"):
+        study_of(images).check_identity()
+
+
+def test_a_description_that_names_the_patient_is_quoted_without_her_name() -> None:
+    images = dynamic(
+        phases=1,
+        PatientName="Doe^Jane",
+        PatientBirthDate="19700102",
+        SeriesDescription="dyn DOE jane 1970-01-02 T-1",
+    )
+    (series,) = study_of(images).series
+    assert series.description == "dyn [removed] [removed] [removed] [removed]"
+
+
+@pytest.mark.parametrize(
+    ("described", "meant"), [("MR PROSTATE", False), ("MRI KNEE", False), ("", True), ("MR BREAST AND NECK", True)]
+)
+def test_a_study_without_body_part_is_known_by_its_words(described: str, meant: bool, tmp_path: Path) -> None:
+    save(dynamic(phases=1), tmp_path / "breast")
+    other = dynamic(phases=1, StudyInstanceUID="1.2.9", BodyPartExamined="", StudyDescription=described)
+    for number, image in enumerate(other.values()):
+        change(image, SOPInstanceUID=f"1.2.9.{number}", SeriesDescription="t1 dyn")
+    inbox = read_inbox(save(other, tmp_path / "other").parent)
+    assert ("1.2.9" in [study.study_instance_uid for study in inbox.studies]) is meant
+    assert len(inbox.others) == (0 if meant else 1)
+
+
+def test_what_can_not_be_read_stops_the_run_since_it_may_hide_a_phase(
+    inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(path: Path, **_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("pcr.study.pydicom.dcmread", denied)
+    with pytest.raises(BadConfiguration, match="check its permissions"):
+        read_inbox(inbox)
