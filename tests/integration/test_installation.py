@@ -72,7 +72,7 @@ def test_a_run_killed_with_out_a_mount_point_leaves_no_half_study(study: Path, t
     )
     run = f"-i {study} -o {out}"
     script = (
-        f"mount -t tmpfs none {out} && {{ {sys.executable} -c '{deadly}' {run} || true; }} 2>/dev/null; "
+        f"mount -t tmpfs none {out} && {{ {sys.executable} -c '{deadly}' {run} || true; }} >/dev/null 2>&1; "
         f"ls {out} && {sys.executable} -m app {run} >/dev/null && ls -A {out} && ls {out}/*/SR/*.dcm"
     )
     done = subprocess.run(["unshare", "-m", "bash", "-c", script], cwd=ROOT, capture_output=True, text=True)
