@@ -28,13 +28,16 @@ class Console:
         self._err = rich.console.Console(stderr=True, highlight=False, soft_wrap=True)
         self._started = perf_counter()
 
-    def found(self, inbox: Inbox, provider: str) -> None:
-        """Say how many studies there are and what the network runs on."""
+    def found(self, inbox: Inbox, clinical_path: Path | None, provider: str) -> None:
+        """Say how many studies there are, whether a clinical file came, and what the network runs on."""
         passed = inbox.passed_over
         self._out.print(
-            f"{len(inbox.studies)} study(ies); passed over: {passed.other_studies} other studies, "
+            f"studies: {len(inbox.studies)}; passed over: {passed.other_studies} other studies, "
             f"{passed.not_dicom} files that are not DICOM, {passed.invalid_identity} without valid identifiers, "
             f"{passed.outside_links} links that lead elsewhere; the network runs on {provider}"
+        )
+        self._out.print(
+            f"clinical file: {clinical_path.name}" if clinical_path else "clinical file: none at the root of the input"
         )
 
     def step(self, study: Study, label: str) -> None:
@@ -59,14 +62,15 @@ class Console:
         if outcome.index.reason is not None:
             self._err.print(f"{outcome.index.reason.code}: {outcome.index.reason.message}", markup=False)
         for result in outcome.results:
-            self._out.print(_table(result, out))
+            self._out.print(_table(result))
+            self._out.print(f"files: {out / result.study_instance_uid}", markup=False)
             if result.reason is not None:
                 where = f"; {error_log.where}" if result.status == "failed" else ""
                 self._err.print(f"{result.reason.code}: {result.reason.message}{where}", markup=False)
         self._out.print(RESEARCH_NOTICE, style="bold")
 
 
-def _table(result: StudyResult, out: Path) -> Table:
+def _table(result: StudyResult) -> Table:
     table = Table(title=f"Study {result.study_instance_uid}", show_header=False, title_justify="left")
     table.add_column(style="bold")
     table.add_column(overflow="fold")
@@ -74,7 +78,6 @@ def _table(result: StudyResult, out: Path) -> Table:
     for name, value in _rows(result):
         # As text: what comes from a header must not be read as markup.
         table.add_row(name, Text(value))
-    table.add_row("files", Text(str(out / result.study_instance_uid)))
     return table
 
 
@@ -83,7 +86,8 @@ def _rows(result: StudyResult) -> list[tuple[str, str]]:
         return []
     prediction, lesion, clinical = result.prediction, result.lesion, result.clinical
     low, high = prediction.interval
-    judged = {True: "above", False: "below", None: "not judged against"}[prediction.above_threshold]
+    judged = {True: "above", False: "below", None: "inputs are missing to judge against"}[prediction.above_threshold]
+    found = "outlined in the study" if lesion.score is None else f"found by the program, score {lesion.score:.2f}"
     x, y, z = lesion.centroid_lps_mm
     return [
         ("probability of pCR", f"{prediction.probability:.2f} (model spread {low:.2f} to {high:.2f})"),
@@ -92,7 +96,7 @@ def _rows(result: StudyResult) -> list[tuple[str, str]]:
         (
             "lesion",
             f"{lesion.laterality} breast, {lesion.volume_ml:.1f} ml, {lesion.longest_diameter_mm:.0f} mm, "
-            f"at ({x:.0f}, {y:.0f}, {z:.0f}) mm LPS, {lesion.kinetics.curve_type}, {lesion.source}",
+            f"at ({x:.0f}, {y:.0f}, {z:.0f}) mm LPS, {lesion.kinetics.curve_type}; {found}",
         ),
         ("phases", ", ".join(f"{p.role} {p.after_injection_s:.0f} s" for p in result.phases)),
         ("clinical", f"used: {', '.join(clinical.used) or 'none'}; missing: {', '.join(clinical.missing) or 'none'}"),

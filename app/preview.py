@@ -29,7 +29,12 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="output folder of a run")
     parser.add_argument("pictures", type=Path, help="folder for the PNG files")
     options = parser.parse_args()
-    written = write_pages(options.out, options.pictures)
+    try:
+        written = write_pages(options.out, options.pictures)
+    except OSError as error:
+        raise SystemExit(f"pictures can not be written: {error.strerror}") from None
+    if not written:
+        raise SystemExit(f"there are no overlay pages below {options.out}")
     print(f"{len(written)} pages in {options.pictures}")
 
 

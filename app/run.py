@@ -39,8 +39,8 @@ log = logging.getLogger(__name__)
 class Progress(Protocol):
     """What a run tells of itself while it goes on."""
 
-    def found(self, inbox: Inbox, provider: str) -> None:
-        """The studies are known, and what the network runs on."""
+    def found(self, inbox: Inbox, clinical_path: Path | None, provider: str) -> None:
+        """The studies are known, whether a clinical file came, and what the network runs on."""
 
     def step(self, study: Study, label: str) -> None:
         """A step of a study begins."""
@@ -80,7 +80,7 @@ def run(folders: Folders, settings: Settings, progress: Progress) -> RunOutcome:
             index = RunResult(studies=(), reason=Reason(code=refusal.code, message=refusal.message))
             publish_run(folders.output, index)
             return RunOutcome(index=index, results=())
-        progress.found(inbox, model.provider)
+        progress.found(inbox, clinical_path, model.provider)
         batch = _Batch(folders.output, clinical_path, settings, model, _provenance(model), inbox, progress)
         results = tuple(batch.process(study) for study in inbox.studies)
         index = _index(results, inbox.passed_over)

@@ -18,6 +18,7 @@ from pcr.model import Device
 from pcr.reasons import BadConfiguration
 
 ENV_PREFIX = "BREAST_PCR_"
+YAML_KEY = "breast_pcr"
 APP_ROOT = Path(__file__).resolve().parent.parent
 
 # The names that a MAP's runner and mercure set, in the order in which they are honoured.
@@ -91,16 +92,38 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     named = environment.get(_CONFIG_NAME)
     path = Path(named) if named else APP_ROOT / "app.yaml"
     if named and not path.is_file():
-        raise BadConfiguration(f"{_CONFIG_NAME} names a file that is not there")
+        raise BadConfiguration(f"{_CONFIG_NAME} names {named}, which is not there")
     try:
         written = YamlConfigSettingsSource(Settings, yaml_file=path)() if path.is_file() else {}
-        return Settings(**written.get("breast_pcr", {}))
+        _refuse_misplaced(written, environment)
+        return Settings(**written.get(YAML_KEY, {}))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise BadConfiguration(f"setting '{where}': {first['msg']}") from None
     except (YAMLError, OSError, TypeError, AttributeError, ValueError) as error:
-        raise BadConfiguration(f"app.yaml can not be read ({type(error).__name__}); check its syntax") from None
+        raise BadConfiguration(f"{path} can not be read ({type(error).__name__}); check its syntax") from None
+
+
+def _refuse_misplaced(written: Mapping[str, object], environment: Mapping[str, str]) -> None:
+    """Refuse settings that would be passed over: other entries of the file belong to the packager, so not all are.
+
+    Raises BadConfiguration.
+    """
+    for key in written:
+        if key in Settings.model_fields or (key != YAML_KEY and key.lower().replace("-", "_") == YAML_KEY):
+            raise BadConfiguration(f"setting '{key}' stands at the top of the file; settings go under '{YAML_KEY}:'")
+    known = {ENV_PREFIX + "__".join(path).upper() for name in Settings.model_fields for path in _paths_below(name)}
+    for variable in environment:
+        if variable.upper().startswith(ENV_PREFIX) and variable.upper() not in known:
+            raise BadConfiguration(f"there is no setting {variable}; there are {', '.join(sorted(known))}")
+
+
+def _paths_below(name: str) -> list[tuple[str, ...]]:
+    kind = Settings.model_fields[name].annotation
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return [(name,), *((name, inner) for inner in kind.model_fields)]
+    return [(name,)]
 
 
 def choose_folders(
@@ -118,11 +141,13 @@ def choose_folders(
     out = _required(given_output or _named(environment, _OUTPUT_NAMES), "output folder (-o)", _OUTPUT_NAMES)
     models = given_models or _named(environment, _MODEL_NAMES) or _default_models()
     if not source.is_dir():
-        raise BadConfiguration("the input folder is not there")
+        raise BadConfiguration(f"the input folder {source} is not there, or is no folder")
     if not models.is_dir():
-        raise BadConfiguration("the model folder is not there; name it with -m")
+        raise BadConfiguration(f"the model folder {models} is not there; name the folder that holds pcr/ with -m")
     if out.resolve().is_relative_to(source.resolve()):
         raise BadConfiguration("the output folder lies inside the input folder; name another one with -o")
+    if source.resolve().is_relative_to(out.resolve()):
+        raise BadConfiguration("the input folder lies inside the output folder; name another one with -o")
     return Folders(source, out, models)
 
 

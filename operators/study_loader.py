@@ -51,4 +51,5 @@ class StudyLoaderOperator(StepOperator):
         record = self._clinical_file.record_for(self._study, self._studies)
         check_patient(self._study, record, self._domain)
         warning = compare_ages(record, self._study.header)
-        return Case(study=self._study, clinical=record, warnings=() if warning is None else (warning,))
+        warnings = self._clinical_file.remarks + (() if warning is None else (warning,))
+        return Case(study=self._study, clinical=record, warnings=warnings)

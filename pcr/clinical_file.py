@@ -77,10 +77,11 @@ class ClinicalEntry(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ClinicalFile:
-    """The entries of a clinical file and the kind of source that they are."""
+    """The entries of a clinical file, the kind of source that they are, and sentences for the report."""
 
     entries: tuple[ClinicalEntry, ...]
     source: str
+    remarks: tuple[str, ...] = ()
 
     def record_for(self, study: Study, studies: Sequence[Study]) -> ClinicalRecord:
         """The record of one study among all studies of the input, its age completed from the DICOM header.
@@ -140,7 +141,11 @@ def read_clinical_file(path: Path) -> ClinicalFile:
     if not isinstance(content, dict):
         raise invalid_record("the file must hold an object")
     if content.get("resourceType") == "Bundle":
-        return ClinicalFile(tuple(_entry(record) for record in bundle_records(content)), "FHIR R4 Bundle")
+        records, unused = bundle_records(content)
+        remark = (
+            f"{unused} observations of the clinical file are not used: their code or value is not known, or not final"
+        )
+        return ClinicalFile(tuple(map(_entry, records)), "FHIR R4 Bundle", (remark,) if unused else ())
     return ClinicalFile(tuple(_entry(record) for record in _plain_records(content)), "clinical.json")
 
 

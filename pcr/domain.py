@@ -5,7 +5,7 @@ from __future__ import annotations
 from pcr.clinical import ClinicalRecord
 from pcr.lesion import Lesion
 from pcr.manifest import CropSpec, Domain, Range
-from pcr.phases import DceSeries
+from pcr.phases import FIRST_PHASE_AFTER_INJECTION_S, DceSeries
 from pcr.reasons import NotEvaluable, ReasonCode
 from pcr.study import Study
 from pcr.volume import DceVolume
@@ -58,7 +58,8 @@ def _timing_warnings(series: DceSeries, crop: CropSpec) -> tuple[str, ...]:
         )
     if series.injection_source == "estimated":
         warnings.append(
-            "the images give no usable time of injection; it is estimated from the first post-contrast phase"
+            "the images give no usable time of injection; it is taken to be "
+            f"{FIRST_PHASE_AFTER_INJECTION_S:.0f} s before the first post-contrast phase"
         )
     for role, target in (("early", crop.early_target_s), ("late", crop.late_target_s)):
         found = series.phase(role).after_injection_s  # type: ignore[arg-type]

@@ -41,44 +41,55 @@ _MENOPAUSE_OF_CODE = {
 _UNUSABLE = {"entered-in-error", "cancelled", "preliminary", "registered"}
 
 
-def bundle_records(bundle: dict[str, Any]) -> list[dict[str, Any]]:
-    """One record per Patient of a Bundle, in the fields of the plain clinical file.
+def bundle_records(bundle: dict[str, Any]) -> tuple[list[dict[str, Any]], int]:
+    """One record per Patient, in the fields of the plain clinical file, and the number of unused observations.
+
+    An observation is unused when its code or its value is not known (an equivocal HER2, say), or when it is not final.
 
     Raises:
-        NotEvaluable: `clinical_record_invalid` on malformed resources, on values with unknown codes and on two
-            observations that contradict each other.
+        NotEvaluable: `clinical_record_invalid` on malformed resources and on values that contradict each other.
     """
     entries = [_object(entry) for entry in _list(bundle.get("entry"))]
     patients: list[tuple[dict[str, Any], set[str]]] = []
-    observations: list[dict[str, Any]] = []
+    observations: list[tuple[dict[str, Any], str, object]] = []
+    unused = 0
     for entry in entries:
         resource = _object(entry.get("resource"))
         if resource.get("resourceType") == "Patient":
             patients.append((resource, {str(entry.get("fullUrl")), f"Patient/{resource.get('id')}"}))
         elif resource.get("resourceType") == "Observation":
-            observations.append(resource)
+            name, value = _finding(resource)
+            if name is None or value is None:
+                unused += 1
+            else:
+                observations.append((resource, name, value))
     if not patients:
         raise invalid_record("the Bundle has no Patient")
-    return [
-        _record(patient, [o for o in observations if _is_about(o, references, len(patients) == 1)])
+    records = [
+        _record(patient, [(n, v) for o, n, v in observations if _is_about(o, references, len(patients) == 1)])
         for patient, references in patients
     ]
+    return records, unused
 
 
-def _record(patient: dict[str, Any], observations: list[dict[str, Any]]) -> dict[str, Any]:
+def _record(patient: dict[str, Any], findings: list[tuple[str, object]]) -> dict[str, Any]:
     ids = [str(value) for i in _list(patient.get("identifier")) if (value := _object(i).get("value"))]
     record: dict[str, Any] = {"patient_ids": ids}
     # FHIR's date may be a year or a month alone, from which no age follows.
     if len(str(patient.get("birthDate", ""))) > len("1970-01"):
         record["birth_date"] = patient["birthDate"]
-    for observation in observations:
-        names = [_VARIABLE_OF_CODE[code] for code in _codes(observation.get("code")) if code in _VARIABLE_OF_CODE]
-        if not names or observation.get("status") in _UNUSABLE or "dataAbsentReason" in observation:
-            continue
-        value = _value(names[0], observation)
-        if record.setdefault(names[0], value) != value:
-            raise invalid_record(f"two observations of {names[0]} contradict each other")
+    for name, value in findings:
+        if record.setdefault(name, value) != value:
+            raise invalid_record(f"two observations of {name} contradict each other")
     return record
+
+
+def _finding(observation: dict[str, Any]) -> tuple[str | None, object]:
+    """The variable that an observation is of and its value; None for what is not known, not final or absent."""
+    names = [_VARIABLE_OF_CODE[code] for code in _codes(observation.get("code")) if code in _VARIABLE_OF_CODE]
+    if not names or observation.get("status") in _UNUSABLE or "dataAbsentReason" in observation:
+        return None, None
+    return names[0], _value(names[0], observation)
 
 
 def _is_about(observation: dict[str, Any], references: set[str], only_one: bool) -> bool:
@@ -97,9 +108,9 @@ def _value(name: str, observation: dict[str, Any]) -> object:
         return float(quantity["value"])
     known: dict[tuple[str, str], Any] = _MENOPAUSE_OF_CODE if name == "menopausal_status" else _RECEPTOR_OF_CODE
     values = {known[code] for code in _codes(observation.get("valueCodeableConcept")) if code in known}
-    if len(values) != 1:
-        raise invalid_record(f"the value of {name} has no code that is known")
-    return values.pop()
+    if len(values) > 1:
+        raise invalid_record(f"the value of {name} has codes that contradict each other")
+    return values.pop() if values else None
 
 
 def _codes(concept: object) -> list[tuple[str, str]]:

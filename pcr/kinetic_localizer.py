@@ -65,10 +65,10 @@ def find_lesion(volume: DceVolume, settings: LocalizerSettings) -> Lesion:
     search = _Search.of(volume)
     ranked = _distinct(_regions(search.enhancement, search.breast), search.breast.shape)
     if not ranked or ranked[0].score < settings.min_score:
-        best = f"the best of {len(ranked)} scores {ranked[0].score:.2f}" if ranked else "nothing enhances"
+        best = f"the best of {len(ranked)} scores {ranked[0].score:.3f}" if ranked else "nothing enhances"
         raise NotEvaluable(
             ReasonCode.NO_LESION_FOUND,
-            f"no enhancing region looks enough like a lesion ({best}, {settings.min_score:.2f} is needed); "
+            f"no enhancing region looks enough like a lesion ({best}, {settings.min_score:.3f} is needed); "
             "send a segmentation of the lesion with the study",
         )
     core = ranked[0]

@@ -21,9 +21,10 @@ class Kinetics:
     Attributes:
         mean_signal: mean signal in each phase, in the order of time, arbitrary units.
         early_enhancement_percent: 100 (early - pre) / pre.
-        late_change_percent: 100 (late - early) / early; negative is washout.
+        late_change_percent: 100 (late - initial) / initial, where initial is the peak up to the early phase; negative
+            is washout.
         signal_enhancement_ratio: SER, (early - pre) / (late - pre); None where late does not enhance.
-        curve_type: late change against +-10 % (ACR BI-RADS MRI lexicon).
+        curve_type: late change against +-10 %; BI-RADS takes the initial phase as the first two minutes or the peak.
     """
 
     mean_signal: tuple[float, ...]
@@ -41,7 +42,8 @@ def measure(mean_signal: npt.NDArray[np.floating], pre: int, early: int, late: i
     s_pre, s_early, s_late = (float(mean_signal[index]) for index in (pre, early, late))
     if s_pre <= 0 or s_early <= 0:
         raise ValueError(f"region has no signal before (pre {s_pre:g}) or after (early {s_early:g}) contrast")
-    change = 100 * (s_late - s_early) / s_early
+    initial = float(max(mean_signal[pre + 1 : early + 1]))
+    change = 100 * (s_late - initial) / initial
     late_enhancement = s_late - s_pre
     return Kinetics(
         mean_signal=tuple(float(value) for value in mean_signal),

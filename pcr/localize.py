@@ -40,8 +40,19 @@ def locate(study: Study, volume: DceVolume, settings: LocalizationSettings) -> L
     """
     given = read_given_segmentations(study, volume, accept_automatic=settings.accept_automatic_segmentation)
     if not given.masks:
-        return Localization(find_lesion(volume, settings.kinetic), given.remarks)
+        lesion = find_lesion(volume, settings.kinetic)
+        return Localization(lesion, given.remarks + _rivals(lesion, settings.kinetic))
     return Localization(_largest(given, volume), given.remarks + _others(given))
+
+
+def _rivals(lesion: Lesion, settings: LocalizerSettings) -> tuple[str, ...]:
+    """A sentence for each runner-up that would have been taken by itself."""
+    return tuple(
+        f"another region might be a lesion too: score {rival.score:.2f}, {rival.volume_ml:.1f} ml, "
+        f"at ({', '.join(f'{value:.0f}' for value in rival.centroid_lps_mm)}) mm LPS"
+        for rival in lesion.runners_up
+        if rival.score >= settings.min_score
+    )
 
 
 def _largest(given: GivenSegmentations, volume: DceVolume) -> Lesion:

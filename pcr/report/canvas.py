@@ -22,7 +22,7 @@ _SMALLEST = 12
 # Anchors of matplotlib's "inferno" (CC0) from a quarter of its length on: its lightness rises evenly, also for the
 # colour-blind, and it starts at a purple that tints instead of darkening.
 _HEAT: tuple[Rgb, ...] = ((87, 16, 110), (138, 34, 106), (188, 55, 84), (228, 89, 50), (249, 140, 10), (249, 201, 50))
-_HEAT_OPACITY = 0.65
+_HEAT_OPACITY = 0.45
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,9 +31,21 @@ def test_the_environment_goes_over_the_file(tmp_path: Path, monkeypatch: pytest.
     assert settings.localization.runners_up == 2
 
 
+@pytest.mark.parametrize("variable", ["BREAST_PCR_LOCALIZATION_MIN_SCORE", "BREAST_PCR_MINSCORE"])
+def test_a_variable_that_names_no_setting_is_refused(variable: str) -> None:
+    with pytest.raises(BadConfiguration, match="BREAST_PCR_LOCALIZATION__MIN_SCORE"):
+        read_settings({variable: "0.9"})
+
+
+def test_entries_of_the_packager_are_left_alone(tmp_path: Path) -> None:
+    assert read_settings(_settings_file(tmp_path, "application: {name: x}\nresources: {cpu: 1}")) == read_settings({})
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
+        ("device: cuda", "device"),
+        ("breast-pcr: {device: cuda}", "breast-pcr"),
         ("breast_pcr: {devise: cpu}", "devise"),
         ("breast_pcr: {localization: {min_score: 2}}", "localization.min_score"),
         ("breast_pcr: [", "syntax"),
@@ -73,11 +85,11 @@ def test_folders_come_from_the_environment_where_the_command_line_is_silent(
     [
         ({"given_input": None}, "no input folder"),
         ({"given_output": None}, "no output folder"),
-        ({"given_input": Path("/none/such")}, "input folder is not there"),
-        ({"given_models": Path("/none/such")}, "model folder is not there"),
+        ({"given_input": Path("/none/such")}, "input folder /none/such"),
+        ({"given_models": Path("/none/such")}, "model folder /none/such"),
     ],
 )
 def test_a_folder_that_is_missing_is_named(missing: dict[str, Path | None], named: str, tmp_path: Path) -> None:
-    folders = {"given_input": tmp_path, "given_output": tmp_path.parent / "out", "given_models": tmp_path}
+    folders = {"given_input": tmp_path, "given_output": tmp_path.parent / "results", "given_models": tmp_path}
     with pytest.raises(BadConfiguration, match=named):
         choose_folders(**{**folders, **missing}, environment={})

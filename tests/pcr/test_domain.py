@@ -79,7 +79,7 @@ def test_a_pre_contrast_phase_long_before_the_others_is_warned_of() -> None:
 
 def test_an_estimated_injection_is_warned_of() -> None:
     (warning,) = check_acquisition(volume(injection_source="estimated"), DOMAIN, CROP)
-    assert "estimated" in warning
+    assert "30 s before" in warning
 
 
 def test_phases_far_from_their_targets_are_warned_of() -> None:

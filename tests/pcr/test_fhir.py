@@ -134,8 +134,12 @@ def test_observations_that_contradict_each_other_are_refused(refusal) -> None:
     assert "two observations of er" in refusal(patient(), observation(ER, POSITIVE), observation(ER, NEGATIVE))
 
 
-def test_a_receptor_with_an_unknown_result_is_refused(refusal) -> None:
-    assert "her2 has no code that is known" in refusal(patient(), observation(HER2, (SNOMED, "42425007")))
+def test_an_equivocal_receptor_is_missing_and_that_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "clinical.json"
+    path.write_text(json.dumps(bundle(patient(), observation(HER2, (SNOMED, "42425007")), observation(ER, POSITIVE))))
+    file = read_clinical_file(path)
+    assert (file.entries[0].her2, file.entries[0].er) == (None, True)
+    assert file.remarks[0].startswith("1 observations of the clinical file are not used")
 
 
 @pytest.mark.parametrize("quantity", [{"value": 660, "code": "mo"}, {"value": "55"}, {}, None])

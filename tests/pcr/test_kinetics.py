@@ -43,3 +43,8 @@ def test_the_gain_of_the_receiver_does_not_matter(signal: list[float], gain: flo
     one, other = (measure(np.array(signal) * g, 0, 1, 2) for g in (1.0, gain))
     assert other.early_enhancement_percent == pytest.approx(one.early_enhancement_percent, rel=1e-6, abs=1e-6)
     assert other.late_change_percent == pytest.approx(one.late_change_percent, rel=1e-6, abs=1e-6)
+
+
+def test_the_fall_is_measured_from_the_initial_peak_and_not_from_a_phase_after_it() -> None:
+    kinetics = measure(np.array([134.0, 382.0, 358.0, 337.0, 323.0]), 0, 2, 4)
+    assert (round(kinetics.late_change_percent, 1), kinetics.curve_type) == (-15.4, "washout")
