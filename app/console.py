@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from time import perf_counter
 
@@ -20,12 +21,21 @@ from pcr.study import Inbox, Study
 log = logging.getLogger(__name__)
 
 
+class _Output(rich.console.Console):
+    """A stream whose reader may go away: that ends the talking and not the study."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        # What is still buffered must not fail again when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+
+
 class Console:
     """Progress and results on standard output, errors on standard error. No patient's identity is printed."""
 
     def __init__(self) -> None:
-        self._out = rich.console.Console(highlight=False, soft_wrap=True)
-        self._err = rich.console.Console(stderr=True, highlight=False, soft_wrap=True)
+        self._out = _Output(highlight=False, soft_wrap=True)
+        self._err = _Output(stderr=True, highlight=False, soft_wrap=True)
         self._started = perf_counter()
 
     def found(self, inbox: Inbox, clinical_path: Path | None, provider: str) -> None:
