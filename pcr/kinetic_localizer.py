@@ -24,6 +24,7 @@ from pcr.reasons import NotEvaluable, ReasonCode
 from pcr.volume import DceVolume, axis_aligned_grid, resample
 
 SEARCH_SPACING_MM = 1.5
+VOXEL_ML = SEARCH_SPACING_MM**3 / 1000
 LEVELS = (0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85)
 MIN_VOLUME_ML = 0.1
 MAX_VOLUME_ML = 400.0
@@ -53,7 +54,7 @@ class _Region:
 
     @property
     def volume_ml(self) -> float:
-        return len(self.voxels) * SEARCH_SPACING_MM**3 / 1000
+        return len(self.voxels) * VOXEL_ML
 
 
 def find_lesion(volume: DceVolume, settings: LocalizerSettings) -> Lesion:
@@ -145,7 +146,7 @@ def _regions(enhancement: Enhancement, breast: npt.NDArray[np.bool_]) -> list[_R
         above = (enhancement.early > max(level * strongest, background.faintest)) & breast
         # Opening cuts vessels of up to three millimetres from what they feed.
         for part in regionprops(label(ndimage.binary_opening(above))):
-            if MIN_VOLUME_ML <= part.area * SEARCH_SPACING_MM**3 / 1000 <= MAX_VOLUME_ML:
+            if MIN_VOLUME_ML <= part.area * VOXEL_ML <= MAX_VOLUME_ML:
                 found.append(_Region(part.coords, lesion_score(part.coords, enhancement, breast, background)))
     return found
 

@@ -94,27 +94,26 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """All instances of one StudyInstanceUID, of one patient.
-
-    Raises:
-        NotEvaluable: `mixed_patients` where the instances carry more than one PatientID, `corrupt_pixels` where two
-            different files claim to be the same instance.
-    """
+    """All instances of one StudyInstanceUID; that they are of one patient is for `check_identity` to say."""
 
     study_instance_uid: str
     series: tuple[Series, ...]
     conflicting_instances: int = 0
 
     def check_identity(self) -> None:
-        """Refuse a study whose files can not all be of the one patient and the one acquisition that they claim."""
-        patients = {str(i.header.get("PatientID", "") or "").strip() for s in self.series for i in s.instances}
+        """Refuse a study whose files can not all be of the one patient and the one acquisition that they claim.
+
+        Raises:
+            NotEvaluable: `mixed_patients` where the instances carry more than one PatientID or birth date,
+                `corrupt_pixels` where two different files claim to be the same instance.
+        """
+        patients = self._values("PatientID")
         if len(patients) > 1:
             raise NotEvaluable(
                 ReasonCode.MIXED_PATIENTS,
                 f"the study holds instances of {len(patients)} different PatientIDs; correct the identity in the PACS",
             )
-        births = {str(i.header.get("PatientBirthDate") or "").strip() for s in self.series for i in s.instances}
-        if len(births - {""}) > 1:
+        if len(self._values("PatientBirthDate") - {""}) > 1:
             raise NotEvaluable(
                 ReasonCode.MIXED_PATIENTS,
                 "the study holds instances with different birth dates; correct the identity in the PACS",
@@ -130,6 +129,10 @@ class Study:
         """The header of one image, for attributes of patient and study; derived objects leave some of them out."""
         images = [series for series in self.series if series.modality == "MR"]
         return (images or self.series)[0].header
+
+    def _values(self, keyword: str) -> set[str]:
+        """Every value that an attribute has among the instances, without blanks around it; empty where it is absent."""
+        return {str(i.header.get(keyword) or "").strip() for s in self.series for i in s.instances}
 
     @property
     def patient_id(self) -> str:
@@ -191,8 +194,10 @@ def read_inbox(folder: Path, beside: Path | None = None) -> Inbox:
         else:
             gathered[str(header.StudyInstanceUID)].add(Instance(path, header))
     studies = [_study(uid, gathering) for uid, gathering in sorted(gathered.items())]
-    meant = tuple(study for study in studies if _could_be_breast_mr(study))
-    others = tuple(study for study in studies if not _could_be_breast_mr(study))
+    sorted_out: dict[bool, list[Study]] = {True: [], False: []}
+    for study in studies:
+        sorted_out[_could_be_breast_mr(study)].append(study)
+    meant, others = tuple(sorted_out[True]), tuple(sorted_out[False])
     passed_over = PassedOver(not_dicom, outside_links, invalid, len(others))
     if not meant:
         raise NotEvaluable(
