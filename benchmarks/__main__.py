@@ -23,6 +23,7 @@ from rich.table import Table
 
 import app  # noqa: F401  switches telemetry off before ONNX Runtime loads
 from pcr.clinical import ClinicalRecord, encode
+from pcr.lesion_box import LesionBox
 from pcr.model import load_model
 from phantom import PhantomSpec, simulate, write_study
 
@@ -64,9 +65,10 @@ def measure_network() -> float:
     crop = model.manifest.crop
     image = np.zeros((1, 3, crop.slices, crop.grid, crop.grid), dtype=np.float32)
     clinical = encode(ClinicalRecord(), model.manifest.clinical)
-    model.predict(image, clinical)
+    box = LesionBox(slices_mm=20, rows_mm=20, columns_mm=20)
+    model.predict(image, clinical, box)
     started = perf_counter()
-    model.predict(image, clinical)
+    model.predict(image, clinical, box)
     return perf_counter() - started
 
 

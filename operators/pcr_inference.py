@@ -28,6 +28,7 @@ class PcrInferenceOperator(StepOperator):
         manifest = self._model.manifest
         crop = extract(case.volume, case.lesion, manifest.crop)
         encoded = encode(case.clinical, manifest.clinical)
-        prediction = self._model.predict(normalised_combs(crop, manifest.normalisation), encoded)
-        attention = place_attention(prediction.attention, crop)
+        images = normalised_combs(crop, manifest.normalisation)
+        prediction = self._model.predict(images, encoded, case.lesion.box)
+        attention = place_attention(prediction.attention, crop.window)
         return grow(case, PredictedCase, encoded=encoded, prediction=prediction, attention=attention)

@@ -44,7 +44,7 @@ class ClinicalRecord:
             raise invalid_record(f"age lies outside {low:g} to {high:g} years; check the unit and the record")
         if self.menopausal_status is not None and self.menopausal_status not in _MENOPAUSAL_VALUES:
             raise invalid_record(f"menopausal_status must be one of {', '.join(_MENOPAUSAL_VALUES)}")
-        derived = _receptor_status(self.er, self.pr)
+        derived = receptor_status(self.er, self.pr)
         if self.hr is None:
             object.__setattr__(self, "hr", derived)
         elif derived is not None and derived != self.hr:
@@ -90,7 +90,8 @@ def encode(record: ClinicalRecord, variables: Sequence[ClinicalVariable]) -> Enc
     )
 
 
-def _receptor_status(er: bool | None, pr: bool | None) -> bool | None:
+def receptor_status(er: bool | None, pr: bool | None) -> bool | None:
+    """Hormone receptor status: positive when either is, negative when both are, else unknown."""
     if er or pr:
         return True
     return False if er is False and pr is False else None

@@ -1,29 +1,42 @@
 """From a volume and a lesion to the network's input: `extract` cuts the window, `normalise` sets its scale.
 
-Training on ready-made crops uses `normalise` alone; inference, and training on full volumes, use both.
+A `Window` is geometry alone: `window_around` places it, `cut` takes its pixels out of phases. Training on ready-made
+crops uses `normalise` alone; inference, and training on full volumes, use both.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import map_coordinates
 
 from pcr.lesion import Lesion
+from pcr.lesion_box import box_bounds
 from pcr.manifest import CropSpec, Normalisation
 from pcr.reasons import NotEvaluable, ReasonCode
 from pcr.volume import DceVolume
 
 
+class WindowSpec(Protocol):
+    """How large a window is: `slices` planes of `grid` x `grid` pixels over `window_mm`."""
+
+    @property
+    def window_mm(self) -> float: ...
+    @property
+    def grid(self) -> int: ...
+    @property
+    def slices(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Crop:
-    """The window around a lesion, as several combs of slices that together hold every slice of the lesion.
+class Window:
+    """Where the network looks: a square around a lesion, on combs of slices that together hold all of its slices.
 
     Attributes:
-        pixels: signal float32 [combs, 3 phases, slices, grid, grid], zero beyond the border of the image.
         slice_indices: for each comb, the slices of the dynamic series that it holds, rising; a lesion with fewer
             slices than the network reads has some of them twice.
         first_pixel: row and column index, in the dynamic series, of the centre of the window's first pixel.
@@ -31,7 +44,6 @@ class Crop:
         grid: pixels along each side of the window.
     """
 
-    pixels: npt.NDArray[np.float32]
     slice_indices: tuple[tuple[int, ...], ...]
     first_pixel: tuple[float, float]
     step: tuple[float, float]
@@ -49,30 +61,47 @@ class Crop:
         return sampled
 
 
-def extract(volume: DceVolume, lesion: Lesion, spec: CropSpec) -> Crop:
-    """Cut the model's window around a lesion out of the pre, early and late phases.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crop:
+    """A window and its signal, float32 [combs, 3 phases, slices, grid, grid], zero beyond the border of the image."""
 
-    The window is centred on the bounding box of the lesion's largest section, as the training crops are.
+    window: Window
+    pixels: npt.NDArray[np.float32]
+
+
+def extract(volume: DceVolume, lesion: Lesion, spec: CropSpec) -> Crop:
+    """Cut the model's window around a lesion out of the pre, early and late phases."""
+    window = window_around(lesion.mask, volume.geometry.pixel_spacing, spec)
+    phases = [volume.pixels[volume.series.index(phase.role)] for phase in spec.phases]
+    return Crop(window=window, pixels=cut(window, phases))
+
+
+def window_around(mask: npt.NDArray[np.bool_], pixel_spacing_mm: tuple[float, float], spec: WindowSpec) -> Window:
+    """Place the model's window around a mask [slices, rows, columns] whose rows and columns are so many mm apart.
+
+    The window is centred on the bounding box of the mask's largest section, as the training crops are.
+
+    Raises ValueError on an empty mask.
     """
-    rows, columns = np.nonzero(lesion.mask[lesion.largest_slice])
-    centre = ((rows.min() + rows.max()) / 2, (columns.min() + columns.max()) / 2)
-    pixel_mm = spec.window_mm / spec.grid
-    step = (pixel_mm / volume.geometry.pixel_spacing[0], pixel_mm / volume.geometry.pixel_spacing[1])
-    half = (spec.grid - 1) / 2
-    frame = Crop(
-        pixels=np.empty((0, 3, spec.slices, spec.grid, spec.grid), dtype=np.float32),
-        slice_indices=slice_combs(*lesion.slice_range, spec.slices),
-        first_pixel=(centre[0] - half * step[0], centre[1] - half * step[1]),
-        step=step,
+    slices, *section = box_bounds(mask)
+    pixel_mm, half = spec.window_mm / spec.grid, (spec.grid - 1) / 2
+    row_step, column_step = (pixel_mm / spacing for spacing in pixel_spacing_mm)
+    row, column = ((first + last) / 2 for first, last in section)
+    return Window(
+        slice_indices=slice_combs(*slices, spec.slices),
+        first_pixel=(row - half * row_step, column - half * column_step),
+        step=(row_step, column_step),
         grid=spec.grid,
     )
-    phases = [volume.pixels[volume.series.index(phase.role)] for phase in spec.phases]
-    window = {
-        index: np.stack([frame.sample(phase[index]) for phase in phases])
-        for index in sorted({i for comb in frame.slice_indices for i in comb})
+
+
+def cut(window: Window, phases: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
+    """Pixels [combs, phases, slices, grid, grid] of a window, from phases [slices, rows, columns] of any real type."""
+    sections = {
+        index: np.stack([window.sample(phase[index]) for phase in phases])
+        for index in {index for comb in window.slice_indices for index in comb}
     }
-    pixels = np.stack([np.stack([window[i] for i in comb], axis=1) for comb in frame.slice_indices])
-    return replace(frame, pixels=pixels)
+    return np.stack([np.stack([sections[index] for index in comb], axis=1) for comb in window.slice_indices])
 
 
 def slice_combs(first: int, last: int, slices: int) -> tuple[tuple[int, ...], ...]:

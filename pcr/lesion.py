@@ -12,6 +12,7 @@ from scipy.spatial import ConvexHull, QhullError
 from scipy.spatial.distance import pdist
 
 from pcr.kinetics import Kinetics, measure
+from pcr.lesion_box import LesionBox, lesion_box
 from pcr.volume import DceVolume
 
 LesionSource = Literal["kinetic", "segmentation"]
@@ -38,6 +39,7 @@ class Lesion:
         score: the localiser's score from 0 to 1; None for a segmentation that came with the study.
         volume_ml: voxel volume x number of voxels.
         longest_diameter_mm: largest distance between two points of the lesion, in three dimensions.
+        box: sides of the box around the mask.
         centroid_lps_mm: mean of the voxel centres in patient coordinates, LPS.
         runners_up: the other candidates, best first.
     """
@@ -47,6 +49,7 @@ class Lesion:
     score: float | None
     volume_ml: float
     longest_diameter_mm: float
+    box: LesionBox
     centroid_lps_mm: PointMm
     laterality: Laterality
     kinetics: Kinetics
@@ -92,6 +95,7 @@ def outlined(
         score=score,
         volume_ml=len(indices) * volume.geometry.voxel_volume / 1000,
         longest_diameter_mm=longest_diameter_mm(indices, volume.geometry),
+        box=lesion_box(mask, volume.geometry.spacing),
         centroid_lps_mm=centroid_lps_mm(indices, volume.geometry),
         laterality=laterality,
         kinetics=measure(mean_signal, series.index("pre"), series.index("early"), series.index("late")),

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pcr.reasons import BadModel
 
-CONTRACT_VERSION = 1
+CONTRACT_VERSION: Final = 2
 METADATA_KEY = "breast_pcr"
 METADATA_PATH = Path("configs/metadata.json")
 
 PhaseRole = Literal["pre", "early", "late"]
 ClinicalName = Literal["age", "menopausal_status", "hr", "er", "pr", "her2"]
+LesionName = Literal["box_diameter", "section_diameter"]
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -103,6 +104,18 @@ class ClinicalVariable(_Declared):
     scale: Positive = 1.0
 
 
+class LesionVariable(_Declared):
+    """How one size of the lesion's box enters the network: (log2(mm) - offset) / scale. It is never missing.
+
+    Sides in plane count as `longest_side_mm` where they are longer, since the training crops were cut there.
+    """
+
+    name: LesionName
+    longest_side_mm: Positive
+    offset: float = 5.0
+    scale: Positive = 1.0
+
+
 class Domain(_Declared):
     """Ranges outside of which the model was not made to be used."""
 
@@ -140,13 +153,17 @@ class Source(_Declared):
 
 
 class Manifest(_Declared):
-    """The whole declaration of one model folder."""
+    """The whole declaration of one model folder.
 
-    contract_version: Literal[1]
+    The network's inputs `clinical` and `clinical_missing` [N, K] hold the `clinical` variables, then those of `lesion`.
+    """
+
+    contract_version: Literal[2]
     onnx: OnnxFile
     crop: CropSpec
     normalisation: Normalisation
     clinical: tuple[ClinicalVariable, ...]
+    lesion: tuple[LesionVariable, ...]
     domain: Domain
     threshold: Threshold
     provenance: tuple[Source, ...]

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from pcr.clinical import EncodedClinical
+from pcr.lesion_box import LesionBox, encode_box
 from pcr.manifest import Manifest, ModelFolder, read_metadata
 from pcr.reasons import BadConfiguration, BadModel
 
@@ -29,7 +30,9 @@ class Prediction:
         probability: calibrated probability of pCR from images and clinical variables, mean over the slice combs.
         interval: 2.5th and 97.5th percentile over ensemble members and slice combs: how far the model's own parts
             differ, which is less than how far the truth may be.
-        imaging_probability, clinical_probability: the same from the images and from the clinical variables alone.
+        imaging_probability: the same from the images alone, and from the sizes of the lesion where the model is told
+            them.
+        clinical_probability: the same from the clinical variables alone.
         threshold: the operating point of the model.
         above_threshold: None where variables that the threshold was set with are missing.
         attention: float32 [combs, slice cells, row cells, column cells], summing to 1 per comb.
@@ -56,10 +59,13 @@ class PcrModel:
     def manifest(self) -> Manifest:
         return self.folder.manifest
 
-    def predict(self, images: npt.NDArray[np.float32], clinical: EncodedClinical) -> Prediction:
-        """Predict from normalised crops of one lesion [combs, 3, slices, rows, columns] and its clinical variables."""
+    def predict(self, images: npt.NDArray[np.float32], clinical: EncodedClinical, box: LesionBox) -> Prediction:
+        """Predict from normalised crops of one lesion [combs, 3, slices, rows, columns], its record and its box."""
         combs = len(images)
-        outputs = self._run(images, np.tile(clinical.values, (combs, 1)), np.tile(clinical.missing, (combs, 1)))
+        size = encode_box(box, self.manifest.lesion)
+        values = np.concatenate([clinical.values, size])
+        missing = np.concatenate([clinical.missing, np.zeros_like(size)])
+        outputs = self._run(images, np.tile(values, (combs, 1)), np.tile(missing, (combs, 1)))
         probability = float(outputs["probability"].mean())
         low, high = np.percentile(outputs["member_probability"], _SPREAD_PERCENTILES)
         threshold = self.manifest.threshold
@@ -139,7 +145,7 @@ def _running_provider(session: ort.InferenceSession, device: Device) -> Provider
 
 
 def _check_signature(session: ort.InferenceSession, manifest: Manifest) -> None:
-    crop, variables = manifest.crop, len(manifest.clinical)
+    crop, variables = manifest.crop, len(manifest.clinical) + len(manifest.lesion)
     inputs = {
         "image": (3, crop.slices, crop.grid, crop.grid),
         "clinical": (variables,),

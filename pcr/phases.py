@@ -207,7 +207,7 @@ def _start(volume: ImageVolume, name: str) -> datetime | None:
 def _with_roles(timed: Sequence[_TimedVolume], crop: CropSpec, selection: Selection) -> DceSeries:
     injection, source, pre = _injection(timed)
     after = [(t.start - injection).total_seconds() for t in timed]
-    early, late = _early_and_late(after, pre, crop)
+    early, late = early_and_late(after, pre, crop.early_target_s, crop.late_target_s)
     roles: dict[int, Role] = {pre: "pre", early: "early", late: "late"}
     phases = tuple(
         Phase(
@@ -252,16 +252,16 @@ def _stated_injection(timed: Sequence[_TimedVolume]) -> datetime | None:
     return max(stated, default=None)
 
 
-def _early_and_late(after_injection_s: Sequence[float], pre: int, crop: CropSpec) -> tuple[int, int]:
-    """The pair of post-contrast phases, in order, with the smallest relative deviation from the target times."""
+def early_and_late(
+    after_injection_s: Sequence[float], pre: int, early_target_s: float, late_target_s: float
+) -> tuple[int, int]:
+    """Indices of the two phases after `pre`, in order, with the smallest relative deviation from the target times."""
     post = range(pre + 1, len(after_injection_s))
     pairs = [(early, late) for early in post for late in post if early < late]
 
     def deviation(pair: tuple[int, int]) -> float:
         early, late = (after_injection_s[index] for index in pair)
-        return (
-            abs(early - crop.early_target_s) / crop.early_target_s + abs(late - crop.late_target_s) / crop.late_target_s
-        )
+        return abs(early - early_target_s) / early_target_s + abs(late - late_target_s) / late_target_s
 
     return min(pairs, key=deviation)
 

@@ -1,4 +1,4 @@
-"""Command line of the training: `python -m training fit | crossval | export | evaluate | inspect`."""
+"""Command line of the training: `python -m training inspect | crossval | export | fit | evaluate | card`."""
 
 from __future__ import annotations
 
@@ -11,79 +11,131 @@ from typing import Annotated, Any
 import tyro
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markdown import Markdown
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
 from pcr.reasons import PcrError
-from training.cohorts import DEVELOPMENT, CohortError, Dataset, read_cohort
-from training.config import read_config
+from training.cohorts import DEVELOPMENT, Cohort, check_crops, read_cohort
+from training.config import Config, read_config
+from training.findings import CohortError
 from training.runfolder import RunFolder, RunFolderError
 
 _DEFAULT_CONFIG = Path(__file__).parent / "configs" / "default.yaml"
 _DEFAULT_LEDGER = Path(__file__).parent / "ledger.jsonl"
+_DEFAULT_RUN = Path("runs") / "default"
 
 CohortFolder = Annotated[Path, tyro.conf.arg(help="Folder in the layout of MAMA-MIA.")]
 ConfigFile = Annotated[Path, tyro.conf.arg(help="Settings, YAML.")]
 RunPath = Annotated[Path, tyro.conf.arg(help="Run folder; an unfinished run goes on where it stopped.")]
 ModelPath = Annotated[Path, tyro.conf.arg(help="Model folder.")]
+Workers = Annotated[int, tyro.conf.arg(help="Trainings beside each other; the result does not depend on it.")]
 
 
-def fit(cohort: CohortFolder, run: RunPath, model: ModelPath, config: ConfigFile = _DEFAULT_CONFIG) -> None:
+def fit(
+    cohort: CohortFolder,
+    model: ModelPath,
+    run: RunPath = _DEFAULT_RUN,
+    config: ConfigFile = _DEFAULT_CONFIG,
+    workers: Workers = 2,
+) -> None:
     """Train on I-SPY 2 by cross-validation and write the model folder: crossval, then export."""
-    crossval(cohort, run, config)
-    export(cohort, run, model, config)
+    crossval(cohort, config, run, workers)
+    export(cohort, model, run, config)
 
 
-def crossval(cohort: CohortFolder, run: RunPath, config: ConfigFile = _DEFAULT_CONFIG) -> None:
-    """Train all folds on I-SPY 2 and measure the out-of-fold predictions."""
+def crossval(
+    cohort: CohortFolder, config: ConfigFile = _DEFAULT_CONFIG, run: RunPath = _DEFAULT_RUN, workers: Workers = 2
+) -> None:
+    """Train all attempts and arms on I-SPY 2 and write the report of their out-of-fold predictions."""
     from training.crossval import crossval as run_crossval
 
     settings = read_config(config)
+    found, folder = _development(cohort, settings), RunFolder(run)
     with _progress() as progress:
-        metrics = run_crossval(read_cohort(cohort, DEVELOPMENT), settings, RunFolder(run), progress)
-    Console().print(_figures(f"I-SPY 2, out of fold, threshold {metrics['threshold']}", metrics["figures"]))
+        metrics = run_crossval(found, settings, folder, workers, progress)
+    console = Console()
+    console.print(f"Inner validation chose: {metrics['choice']['shipped']}")
+    for name in ("arms.md", "differences.md", "attention.md"):
+        console.print(Markdown((folder.report / name).read_text("utf-8")))
+    console.print(f"All tables and figures: {folder.report}")
 
 
-def export(cohort: CohortFolder, run: RunPath, model: ModelPath, config: ConfigFile = _DEFAULT_CONFIG) -> None:
+def export(
+    cohort: CohortFolder, model: ModelPath, run: RunPath = _DEFAULT_RUN, config: ConfigFile = _DEFAULT_CONFIG
+) -> None:
     """Write the model folder of a finished run and check it against torch on real cases."""
     from training.export import export as run_export
 
-    console = Console()
-    with console.status("Exporting"):
-        manifest = run_export(read_cohort(cohort, DEVELOPMENT), read_config(config), RunFolder(run), model)
-    console.print(f"{model}: {manifest.onnx.path} {manifest.onnx.sha256[:12]}, {manifest.onnx.members} members")
+    settings = read_config(config)
+    found = _development(cohort, settings)
+    with _progress() as progress:
+        manifest = run_export(found, settings, RunFolder(run), model, progress)
+    Console().print(f"{model}: {manifest.onnx.path} {manifest.onnx.sha256[:12]}, {manifest.onnx.members} members")
 
 
 def evaluate(
     model: ModelPath,
     cohort: CohortFolder,
     out: Annotated[Path, tyro.conf.arg(help="Folder for predictions.csv and metrics.json.")],
-    dataset: Annotated[Dataset, tyro.conf.arg(help="External data must be named, and is noted.")] = "ISPY2",
+    dataset: Annotated[
+        tuple[str, ...], tyro.conf.arg(help="Data sets of the table; without any, all that have images.")
+    ] = (),
     ledger: Annotated[Path, tyro.conf.arg(help="File that every call is noted in.")] = _DEFAULT_LEDGER,
 ) -> None:
     """Score a finished model folder on a cohort, and note it in the ledger."""
+    from training.cohort_table import datasets_of
     from training.evaluate import evaluate as run_evaluate
+    from training.evaluate import model_targets
 
+    targets = model_targets(model)
+    cohorts = [read_cohort(cohort, name, targets) for name in dataset or datasets_of(cohort)]
     with _progress() as progress:
-        metrics = run_evaluate(model, read_cohort(cohort, dataset), out, ledger, progress)
-    Console().print(_figures(f"{dataset}, {metrics['protocol']}", metrics["figures"]))
+        metrics = run_evaluate(model, cohorts, out, ledger, progress)
+    for name, found in metrics["datasets"].items():
+        Console().print(_figures(f"{name}, {found['protocol']}", found["figures"]))
+
+
+def card(
+    model: ModelPath,
+    external: Annotated[Path, tyro.conf.arg(help="The metrics.json that `evaluate` wrote.")],
+    run: RunPath = _DEFAULT_RUN,
+    config: ConfigFile = _DEFAULT_CONFIG,
+) -> None:
+    """Write the model card anew, with the figures of external data; the weights stay as they are."""
+    from training.bundle import CARD_PATH
+    from training.export import write_card
+
+    write_card(read_config(config), RunFolder(run), model, external)
+    Console().print(f"{model / CARD_PATH}")
 
 
 def inspect(
     cohort: CohortFolder,
-    out: Annotated[Path, tyro.conf.arg(help="The contact sheet, PNG.")],
+    out: Annotated[Path, tyro.conf.arg(help="The contact sheet, PNG; further pages are numbered.")],
     config: ConfigFile = _DEFAULT_CONFIG,
     patients: Annotated[int, tyro.conf.arg(help="How many patients to draw.")] = 12,
 ) -> None:
-    """Print the tables of the I-SPY 2 part of a cohort and draw a contact sheet of its images with their regions."""
-    from training.contact_sheet import cohort_tables, draw_contact_sheet
+    """Check the I-SPY 2 part of a cohort, print its tables and draw contact sheets of images with their regions."""
+    from training.contact_sheet import box_table, cohort_tables, draw_contact_sheet
 
-    console = Console()
-    found = read_cohort(cohort, DEVELOPMENT)
-    for table in cohort_tables(found):
+    console, settings = Console(), read_config(config)
+    found = _development(cohort, settings)
+    for table in (*cohort_tables(found), box_table(found, settings.crop)):
         console.print(table)
-    draw_contact_sheet(found, read_config(config), patients, out)
-    console.print(f"{out}")
+    with _progress() as progress:
+        task = progress.add_task("Drawing", total=patients)
+        pages = draw_contact_sheet(found, settings, patients, out)
+        progress.update(task, completed=patients)
+    for page in pages:
+        console.print(f"{page}")
+
+
+def _development(folder: Path, config: Config) -> Cohort:
+    """The cohort that may be learned from, checked before anything is trained on it."""
+    cohort = read_cohort(folder, DEVELOPMENT, config.timing.targets)
+    check_crops(cohort, config.crop)
+    return cohort
 
 
 def main() -> None:
@@ -92,7 +144,14 @@ def main() -> None:
 
     try:
         tyro.extras.subcommand_cli_from_dict(
-            {"fit": fit, "crossval": crossval, "export": export, "evaluate": evaluate, "inspect": inspect},
+            {
+                "inspect": inspect,
+                "crossval": crossval,
+                "export": export,
+                "fit": fit,
+                "evaluate": evaluate,
+                "card": card,
+            },
             prog="python -m training",
             description="Stepwise training of the pCR model. Development knows I-SPY 2 alone.",
         )

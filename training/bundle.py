@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from importlib.metadata import version
 from importlib.resources import files
@@ -11,13 +12,24 @@ from typing import Any
 
 import yaml
 
-from pcr.manifest import METADATA_KEY, METADATA_PATH, CropSpec, Domain, Manifest, OnnxFile, PhaseTarget, Source
+from pcr.manifest import (
+    CONTRACT_VERSION,
+    METADATA_KEY,
+    METADATA_PATH,
+    CropSpec,
+    Domain,
+    Manifest,
+    OnnxFile,
+    PhaseTarget,
+    Source,
+)
 from pcr.manifest import Threshold as ManifestThreshold
 from training.config import Config
 from training.timing import PhaseTimes
 
 ONNX_PATH = "models/model.onnx"
 INFERENCE_PATH = Path("configs/inference.json")
+CARD_PATH = Path("docs/README.md")
 LICENCE = "CC BY-NC 4.0"
 CHOSEN_BY = "maximum of Youden's J on the calibrated out-of-fold probabilities of I-SPY 2, all clinical variables known"
 # The version of MONAI's own bundle metadata schema that the fields below follow.
@@ -55,7 +67,7 @@ def make_manifest(
     early, late = times
     crop = config.crop
     return Manifest(
-        contract_version=1,
+        contract_version=CONTRACT_VERSION,
         onnx=onnx,
         crop=CropSpec(
             window_mm=crop.window_mm,
@@ -70,6 +82,7 @@ def make_manifest(
         ),
         normalisation=config.normalisation,
         clinical=config.clinical.variables,
+        lesion=config.lesion_inputs,
         domain=Domain(
             **config.domain.model_dump(),
             early_after_injection_s=early.allowed_s,
@@ -103,8 +116,8 @@ def make_metadata(config: Config, manifest: Manifest) -> dict[str, Any]:
         "required_packages_version": {"onnxruntime": version("onnxruntime")},
         "supported_apps": {},
         "task": "Probability of pathological complete response from breast DCE-MRI before neoadjuvant therapy",
-        "description": "Ensemble of attention heads on frozen ImageNet features of three DCE phases, joined with "
-        "age, hormone receptor and HER2 status. For research use only.",
+        "description": "Attention heads on frozen features of three DCE phases, joined with age, hormone receptor and "
+        "HER2 status. For research use only.",
         "authors": "The breast-pcr contributors",
         "copyright": f"The breast-pcr contributors; weights under {LICENCE}, see LICENSE",
         "data_source": "; ".join(f"{source.name} ({source.licence})" for source in SOURCES),
@@ -125,16 +138,23 @@ def write_bundle_files(folder: Path, metadata: dict[str, Any], card: str) -> Non
     for path, content in {
         METADATA_PATH: _json(metadata),
         INFERENCE_PATH: _json(_inference()),
-        Path("docs/README.md"): card,
+        CARD_PATH: card,
         Path("LICENSE"): _licence(),
     }.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(content, "utf-8")
 
 
+def copy_report(report: Path, folder: Path) -> None:
+    """Bring the tables and pictures that the card shows into the model folder."""
+    shutil.rmtree(folder / "report", ignore_errors=True)
+    shutil.copytree(report, folder / "report")
+
+
 def _network_data_format(manifest: Manifest) -> dict[str, Any]:
-    crop, count = manifest.crop, len(manifest.clinical)
-    names = [variable.name for variable in manifest.clinical]
+    crop = manifest.crop
+    names = [variable.name for variable in (*manifest.clinical, *manifest.lesion)]
+    count = len(names)
     top = manifest.normalisation.ceiling
     members = manifest.onnx.members
     return {

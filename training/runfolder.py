@@ -12,6 +12,7 @@ import yaml
 
 from training.cohorts import Cohort
 from training.config import Config
+from training.splits import Split
 
 
 class RunFolderError(Exception):
@@ -26,22 +27,33 @@ class RunFolder:
 
     @property
     def features(self) -> Path:
-        """Cached cells of the frozen backbone."""
+        """Caches of what the networks read; large, and can be computed again."""
         return self.root / "features"
 
     @property
     def out_of_fold(self) -> Path:
-        """Out-of-fold predictions of all patients."""
+        """Out-of-fold predictions of the attempt that is shipped."""
         return self.root / "out_of_fold.csv"
 
     @property
     def metrics(self) -> Path:
-        """Figures on the out-of-fold predictions, threshold and calibration."""
+        """Figures, threshold and calibration."""
         return self.root / "metrics.json"
 
-    def fold(self, fold: int) -> Path:
-        """Folder of one fold."""
-        return self.root / "folds" / str(fold)
+    @property
+    def report(self) -> Path:
+        """Tables and figures of the comparison."""
+        return self.root / "report"
+
+    @property
+    def checks(self) -> Path:
+        """What was found on the exported file."""
+        return self.root / "checks.json"
+
+    def unit(self, attempt: str, recipe: str, split: Split) -> Path:
+        """Folder of one training."""
+        fold = f"fold-{split.fold}".replace(" ", "-")
+        return self.root / "units" / attempt / recipe / fold / f"member-{split.member}"
 
     def claim(self, config: Config, cohort: Cohort) -> None:
         """Take the folder for this configuration and cohort, or check that it was theirs already.
@@ -50,7 +62,9 @@ class RunFolder:
             RunFolderError: it holds another run; mixing the two would make a result that neither stands for.
         """
         self.root.mkdir(parents=True, exist_ok=True)
-        self._claim("config.yaml", yaml.safe_dump(config.plain(), sort_keys=False))
+        # Name and note of the exported model decide nothing of the training.
+        decides = {name: value for name, value in config.plain().items() if name != "bundle"}
+        self._claim("config.yaml", yaml.safe_dump(decides, sort_keys=False))
         self._claim("cohort.json", json.dumps(fingerprint(cohort), indent=2) + "\n")
 
     def read_metrics(self) -> dict[str, Any]:

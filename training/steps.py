@@ -1,8 +1,10 @@
-"""The three steps of the training, each a Lightning module over the same head, each starting where the last ended.
+"""The steps of the training, each a Lightning module over the same network, each starting where the last ended.
 
 1. Global: the classifier learns on evenly pooled cells.
 2. Guided: the attention learns to pool inside the tumour region, the classifier goes on with what it pools.
 3. Multimodal: the clinical part, trained beforehand on all rows, and the image are judged together.
+
+Arms without steps have a single stage instead, in which everything learns at once.
 """
 
 from __future__ import annotations
@@ -12,114 +14,188 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
+from torchmetrics.classification import BinaryAUROC
 
-from training.config import GuidedSettings, MultimodalSettings, StepSettings
+from training.config import Config, GuidanceSettings, StepSettings
 from training.data import Batch
 from training.losses import CLASSIFICATION, GUIDANCE, positive_weight
-from training.networks import ClinicalHead, HeadOutput, PcrHead, uniform_weights
+from training.networks import ClinicalHead, HeadOutput, Inputs, Network, uniform_weights
+
+STOP_LOSS = "stop_loss"
 
 
 class Step(pl.LightningModule):
-    """What the steps share: the head, the classification loss by name and weight, the optimiser, the log."""
+    """What the steps share: the network, the classification loss, guidance, the optimiser, the log, the stop loss.
+
+    Args:
+        network: what is trained; a step says which parts of its head learn.
+        settings: length and speed.
+        config: everything else.
+        guidance: None for a step without.
+        responder_weight: non-responders per responder among the patients that are trained on.
+        seed: of the modality dropout.
+    """
 
     responder_weight: Tensor
 
-    def __init__(self, head: PcrHead, settings: StepSettings, classification: str, responder_weight: Tensor) -> None:
+    def __init__(
+        self,
+        network: Network,
+        settings: StepSettings,
+        config: Config,
+        guidance: GuidanceSettings | None,
+        responder_weight: Tensor,
+        seed: int,
+    ) -> None:
         super().__init__()
-        self.head = head
+        self.network = network
         self.settings = settings
-        self.classification = CLASSIFICATION[classification]
+        self.config = config
+        self.guidance = guidance
+        self.seed = seed
+        self.classification = CLASSIFICATION[config.imbalance.loss]
         self.register_buffer("responder_weight", responder_weight)
+        self.stop_auc = BinaryAUROC()
 
-    def objective(self, batch: Batch) -> dict[str, Tensor]:
-        """Named terms of the loss, already weighted; their sum is minimised."""
+    def output(self, inputs: Inputs) -> HeadOutput:
+        """What the head says of a batch in this step."""
+        output: HeadOutput = self.network.head(inputs)
+        return output
+
+    def answer(self, output: HeadOutput) -> Tensor:
+        """The logit [N] that this step is for."""
         raise NotImplementedError
+
+    def priors(self, output: HeadOutput, batch: Batch) -> dict[str, Tensor]:
+        """Further terms of the loss that this step has."""
+        del output, batch
+        return {}
+
+    def inputs(self, batch: Batch, missing: Tensor) -> Inputs:
+        """What the head reads of a batch, with these missing flags."""
+        return Inputs(self.network.encoder(batch.input), batch.clinical, missing, batch.lesion)
 
     def classify(self, logit: Tensor, batch: Batch) -> Tensor:
         """Classification loss of logits [N]."""
         return self.classification(logit, batch.label, self.responder_weight)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Sum of the objective's terms, each logged by epoch."""
-        del batch_idx
-        terms = self.objective(batch)
+        """Sum of the named terms of the loss, each logged by epoch."""
+        hidden = self.hide(batch.missing, batch_idx)
+        output = self.output(self.inputs(batch, hidden))
+        optimisation, imaging = self.config.optimisation, self.network.head.imaging
+        terms = {
+            "classification": self.classify(self.answer(output), batch),
+            "ridge": optimisation.classifier_ridge * imaging.pattern.weight.square().sum()
+            + optimisation.size_ridge * imaging.extent.weight.square().sum(),
+        }
+        if self.guidance:
+            weight = self.guidance.at(self.current_epoch)
+            terms["guidance"] = weight * GUIDANCE[self.guidance.loss](output.attention, batch.coverage)
+        terms |= self.priors(output, batch)
         self.log_dict(terms, on_step=False, on_epoch=True, batch_size=len(batch.label))
         return torch.stack(list(terms.values())).sum()
 
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Log what the step stops by: classification, and guidance at its full weight whatever the epoch."""
+        del batch_idx
+        output = self.output(self.inputs(batch, batch.missing))
+        loss = self.classify(self.answer(output), batch)
+        if self.guidance:
+            loss = loss + self.guidance.weight * GUIDANCE[self.guidance.loss](output.attention, batch.coverage)
+        self.stop_auc.update(self.answer(output), batch.label.int())
+        self.log(STOP_LOSS, loss, on_epoch=True, batch_size=len(batch.label), sync_dist=True)
+        self.log("stop_auc", self.stop_auc, on_epoch=True, batch_size=len(batch.label))
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam over what has a gradient in this step."""
-        weights = [weight for weight in self.head.parameters() if weight.requires_grad]
+        weights = [weight for weight in self.network.parameters() if weight.requires_grad]
         return torch.optim.Adam(weights, lr=self.settings.learning_rate, foreach=False)
 
-    def ridge(self) -> Tensor:
-        """Penalty on the weights of the imaging classifier: with few patients, many features must stay small."""
-        return self.settings.classifier_ridge * self.head.imaging.classifier.weight.square().sum()
+    def hide(self, missing: Tensor, batch_idx: int) -> Tensor:
+        """Flags [N, K] with some more variables hidden; which ones follows from seed, epoch and batch alone."""
+        generator = torch.Generator().manual_seed(hash((self.seed, self.current_epoch, batch_idx)) % 2**31)
+        drawn = torch.rand(missing.shape, generator=generator) < self.config.joint.modality_dropout
+        return torch.maximum(missing, drawn.to(missing))
 
 
 class GlobalStep(Step):
     """Step 1: image patterns of the whole window, every cell counting the same."""
 
-    def __init__(self, head: PcrHead, settings: StepSettings, classification: str, responder_weight: Tensor) -> None:
-        super().__init__(head, settings, classification, responder_weight)
-        head.requires_grad_(False)
-        head.imaging.classifier.requires_grad_(True)
+    def setup(self, stage: str) -> None:
+        """Only the classifier of the image learns."""
+        del stage
+        head = self.network.head.requires_grad_(False)
+        for layer in (head.imaging.pattern, head.imaging.extent):
+            layer.requires_grad_(True)
 
-    def objective(self, batch: Batch) -> dict[str, Tensor]:
-        """Classification by evenly pooled cells."""
-        logit = self.head.imaging.logit(batch.cells, uniform_weights(batch.cells))
-        return {"classification": self.classify(logit, batch), "ridge": self.ridge()}
+    def output(self, inputs: Inputs) -> HeadOutput:
+        """The head's logits of evenly pooled cells."""
+        output: HeadOutput = self.network.head.pool(inputs, uniform_weights(inputs.components))
+        return output
 
-
-class GuidedStep(Step):
-    """Step 2: attention held to the tumour region by a guidance loss whose weight lambda rises with the epochs."""
-
-    def __init__(self, head: PcrHead, settings: GuidedSettings, classification: str, responder_weight: Tensor) -> None:
-        super().__init__(head, settings, classification, responder_weight)
-        self.guided = settings
-        head.requires_grad_(False)
-        head.imaging.requires_grad_(True)
-
-    def objective(self, batch: Batch) -> dict[str, Tensor]:
-        """Classification by attended cells, and guidance."""
-        attention = self.head.imaging.attend(batch.cells)
-        logit = self.head.imaging.logit(batch.cells, attention)
-        return {
-            "classification": self.classify(logit, batch),
-            "guidance": self.guidance(attention, batch),
-            "ridge": self.ridge(),
-        }
-
-    def guidance(self, attention: Tensor, batch: Batch) -> Tensor:
-        """Lambda of this epoch times the guidance loss."""
-        weight = self.guided.guidance_at(self.current_epoch)
-        return weight * GUIDANCE[self.guided.guidance](attention, batch.coverage)
+    def answer(self, output: HeadOutput) -> Tensor:
+        """The image's."""
+        return output.imaging
 
 
-class MultimodalStep(GuidedStep):
-    """Step 3: image and clinical variables judged together, with priors for a small image part and known weights."""
+class ImagingStep(Step):
+    """Step 2, and the single stage of an imaging model: attention and classifier learn."""
+
+    def setup(self, stage: str) -> None:
+        """The clinical part and the fusion do not learn."""
+        del stage
+        self.network.head.requires_grad_(False)
+        self.network.head.imaging.requires_grad_(True)
+
+    def answer(self, output: HeadOutput) -> Tensor:
+        """The image's."""
+        return output.imaging
+
+
+class JointStep(Step):
+    """Step 3, and the single stage of a multimodal model: image and clinical variables judged together.
+
+    The clinical weights are anchored to where they were when the step began: after pre-training to what it found, in
+    a single stage to zero, which is a ridge.
+    """
 
     clinical_start: Tensor
 
-    def __init__(
-        self, head: PcrHead, settings: MultimodalSettings, classification: str, responder_weight: Tensor
-    ) -> None:
-        super().__init__(head, settings, classification, responder_weight)
-        self.joint = settings
-        head.requires_grad_(True)
-        self.register_buffer("clinical_start", head.clinical.weights.detach().clone())
+    def __init__(self, network: Network, *args: Any, **kwargs: Any) -> None:
+        super().__init__(network, *args, **kwargs)
+        self.register_buffer("clinical_start", network.head.clinical.weights.detach().clone())
 
-    def objective(self, batch: Batch) -> dict[str, Tensor]:
-        """Joint and imaging classification, guidance, and the two priors."""
-        output: HeadOutput = self.head(batch.cells, batch.clinical, batch.missing)
-        moved = (self.head.clinical.weights - self.clinical_start).square().sum()
+    def setup(self, stage: str) -> None:
+        """Everything learns."""
+        del stage
+        self.network.head.requires_grad_(True)
+
+    def answer(self, output: HeadOutput) -> Tensor:
+        """The joint one."""
+        return output.joint
+
+    def priors(self, output: HeadOutput, batch: Batch) -> dict[str, Tensor]:
+        """The image by itself, and the priors for a small image part and known clinical weights."""
+        joint, head = self.config.joint, self.network.head
+        moved = (head.clinical.weights - self.clinical_start).square().sum()
         return {
-            "classification": self.classify(output.joint, batch),
-            "imaging": self.joint.imaging_weight * self.classify(output.imaging, batch),
-            "guidance": self.guidance(output.attention, batch),
-            "ridge": self.ridge(),
-            "scale_prior": self.joint.scale_prior * self.head.scale.square(),
-            "clinical_anchor": self.joint.clinical_anchor * moved,
+            "imaging": joint.imaging_weight * self.classify(output.imaging, batch),
+            "scale_prior": joint.scale_prior * head.fusion.penalty(),
+            "clinical_anchor": self.anchor() * moved,
         }
+
+    def anchor(self) -> float:
+        """How strongly the clinical weights are held."""
+        return self.config.joint.clinical_anchor
+
+
+class SingleJointStep(JointStep):
+    """The single stage: its clinical weights start at zero and have the ridge that pre-training has."""
+
+    def anchor(self) -> float:
+        """The clinical part's own ridge."""
+        return self.config.clinical.ridge
 
 
 class ClinicalPretraining(pl.LightningModule):
@@ -129,11 +205,11 @@ class ClinicalPretraining(pl.LightningModule):
     what the pattern leaves.
     """
 
-    def __init__(self, head: ClinicalHead, ridge: float, classification: str) -> None:
+    def __init__(self, head: ClinicalHead, config: Config) -> None:
         super().__init__()
         self.head = head.requires_grad_(True)
-        self.ridge = ridge
-        self.classification = CLASSIFICATION[classification]
+        self.ridge = config.clinical.ridge
+        self.classification = CLASSIFICATION[config.imbalance.loss]
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Mean loss over all rows and patterns, with a ridge on all weights but the intercepts."""

@@ -17,7 +17,7 @@ from pcr.report.canvas import AMBER, GREY, PAGE, WHITE, Paragraph, grey, heat, m
 from pcr.report.provenance import RESEARCH_NOTICE, Provenance
 from pcr.report.seg import OUTLINE_RGB
 from pcr.report.summary import details, headline, most_attended_slice, notes, percent, slice_name
-from pcr.report.views import View, crop_edges, crop_window, edge_letters, whole_slice
+from pcr.report.views import View, edge_letters, model_window, whole_slice, window_edges
 
 WIDTH, HEIGHT = 1280, 800
 MAX_SLICE_PAGES = 8
@@ -68,7 +68,7 @@ def _chosen_slices(case: PredictedCase) -> list[int]:
 
 
 def _scales(case: PredictedCase, slices: list[int]) -> _Scales:
-    view = crop_window(case.attention.crop, case.volume.geometry, *SUMMARY_PANEL)
+    view = model_window(case.attention.window, case.volume.geometry, *SUMMARY_PANEL)
     early = case.volume.phase("early").array
     subtracted = np.stack([view.sample(_subtraction(case, index)) for index in slices])
     low, high = np.percentile(early[slices], _GREY_PERCENTILES)
@@ -126,10 +126,11 @@ def _draw_panels(
     size: tuple[int, int],
 ) -> None:
     """The whole slice and the model's window side by side, each under its caption."""
-    geometry, crop = case.volume.geometry, case.attention.crop
+    geometry = case.volume.geometry
     phase = case.volume.series.phase("early")
-    whole, window = whole_slice(geometry, *size), crop_window(crop, geometry, *size)
-    window_mm = (crop_edges(crop)[0][1] - crop_edges(crop)[0][0]) * geometry.pixel_spacing[0]
+    whole, window = whole_slice(geometry, *size), model_window(case.attention.window, geometry, *size)
+    (top, bottom), _ = window_edges(case.attention.window)
+    window_mm = (bottom - top) * geometry.pixel_spacing[0]
     captions = (
         (f"Early phase, {phase.after_injection_s:.0f} s after injection", slice_name(case, index)),
         (f"Model's window, {window_mm:.0f} mm", "early minus pre-contrast, with attention"),
@@ -144,7 +145,7 @@ def _whole_panel(case: PredictedCase, index: int, view: View, scales: _Scales) -
     rgb = grey(view.sample(case.volume.phase("early").array[index]), *scales.early)
     rgb[view.outline(case.lesion.mask[index], _OUTLINE_WIDTH)] = OUTLINE_RGB
     panel = to_image(rgb)
-    (top, bottom), (left, right) = crop_edges(case.attention.crop)
+    (top, bottom), (left, right) = window_edges(case.attention.window)
     box = (*view.place(top, left), *view.place(bottom, right))
     ImageDraw.Draw(panel).rectangle(box, outline=WHITE, width=2)
     return panel

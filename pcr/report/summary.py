@@ -136,11 +136,12 @@ def _attention_lines(case: PredictedCase) -> list[str]:
 
 
 def _lesion_lines(case: PredictedCase) -> list[str]:
-    lesion, kinetics = case.lesion, case.lesion.kinetics
+    lesion, kinetics, box = case.lesion, case.lesion.kinetics, case.lesion.box
     ser = kinetics.signal_enhancement_ratio
     return [
         f"{lesion.laterality.capitalize()} breast, {lesion.volume_ml:.1f} ml, longest diameter "
         f"{lesion.longest_diameter_mm:.0f} mm, centre {place(lesion.centroid_lps_mm)}",
+        f"Box {box.slices_mm:.0f} x {box.rows_mm:.0f} x {box.columns_mm:.0f} mm (slices, rows, columns)",
         f"Outlined by {_SOURCES[lesion.source]}" + ("" if lesion.score is None else f", score {lesion.score:.2f}"),
         f"Early enhancement {kinetics.early_enhancement_percent:.0f} %, late change "
         f"{kinetics.late_change_percent:+.0f} % ({kinetics.curve_type})" + ("" if ser is None else f", SER {ser:.2f}"),

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from highdicom.volume import VolumeGeometry
 from scipy.ndimage import binary_dilation
 
-from pcr.crop import Crop
+from pcr.crop import Window
 
 # Towards lower and higher x, y and z in LPS (PS3.3 C.7.6.1.1.1).
 AXIS_LETTERS = (("R", "L"), ("A", "P"), ("F", "H"))
@@ -70,17 +70,17 @@ def whole_slice(geometry: VolumeGeometry, width: int, height: int) -> View:
     return _fit((-0.5, rows - 0.5), (-0.5, columns - 0.5), geometry, width, height)
 
 
-def crop_window(crop: Crop, geometry: VolumeGeometry, width: int, height: int) -> View:
+def model_window(window: Window, geometry: VolumeGeometry, width: int, height: int) -> View:
     """The window that the model reads, as large as `width` x `height` drawn pixels allow."""
-    rows, columns = crop_edges(crop)
+    rows, columns = window_edges(window)
     return _fit(rows, columns, geometry, width, height)
 
 
-def crop_edges(crop: Crop) -> tuple[tuple[float, float], tuple[float, float]]:
+def window_edges(window: Window) -> tuple[tuple[float, float], tuple[float, float]]:
     """Outer edges of the model's window in fractional (row, column) indices: (top, bottom), (left, right)."""
     (top, bottom), (left, right) = (
-        (first - step / 2, first + (crop.grid - 0.5) * step)
-        for first, step in zip(crop.first_pixel, crop.step, strict=True)
+        (first - step / 2, first + (window.grid - 0.5) * step)
+        for first, step in zip(window.first_pixel, window.step, strict=True)
     )
     return (top, bottom), (left, right)
 

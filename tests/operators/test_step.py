@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from monai.deploy.core import Application
 
-import app  # noqa: F401  makes ready what Holoscan needs
 from operators.step import StepOperator
 from pcr.case import Case
 from pcr.clinical import ClinicalRecord
 from pcr.study import Study
-
-
-class _Nothing(Application):
-    def compose(self) -> None:
-        """No flow: the operators are called by hand."""
 
 
 class _Judge(StepOperator):
@@ -23,9 +17,9 @@ class _Judge(StepOperator):
         return Case(study=case.study, clinical=case.clinical, warnings=(*case.warnings, "judged"))
 
 
-def test_a_step_is_announced_before_it_runs_and_timed_after() -> None:
+def test_a_step_is_announced_before_it_runs_and_timed_after(fragment: Application) -> None:
     announced: list[str] = []
-    operator = _Judge(_Nothing(["python", "test"]), name="judge", announce=announced.append)
+    operator = _Judge(fragment, name="judge", announce=announced.append)
     case = Case(study=Study("1.2", ()), clinical=ClinicalRecord(), timings_s={"earlier": 1.0})
     advanced = operator.timed(case)
     assert announced == ["judge"]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from volumes import ball, grid_of, volume_of_pixels, washing_out
 
 from pcr.lesion import Lesion, longest_diameter_mm, outlined
+from pcr.lesion_box import LesionBox
 
 SHAPE = (20, 40, 50)
 
@@ -41,6 +42,7 @@ def test_a_single_voxel_is_as_long_as_a_voxel() -> None:
     assert lesion.longest_diameter_mm == pytest.approx(5 / 3)
     assert lesion.volume_ml == pytest.approx(0.003)
     assert lesion.slice_range == (3, 3)
+    assert lesion.box == LesionBox(slices_mm=3, rows_mm=1, columns_mm=1)
 
 
 @pytest.mark.parametrize(

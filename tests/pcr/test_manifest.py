@@ -26,12 +26,13 @@ def test_a_manifest_is_read_with_its_name_and_version(model_folder: Write) -> No
     assert (read.name, read.version) == ("tiny", "0.0.1")
     assert (read.manifest.crop.early_target_s, read.manifest.crop.late_target_s) == (120, 440)
     assert [variable.name for variable in read.manifest.clinical] == ["age", "hr", "her2"]
+    assert [variable.name for variable in read.manifest.lesion] == ["box_diameter"]
 
 
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"contract_version": 2}, "contract_version"),
+        ({"contract_version": 1}, "contract_version"),
         ({"crop.grid": 4}, "crop.grid"),
         ({"crop.slices": 0}, "crop.slices"),
         ({"crop.window_mm": None}, "crop.window_mm"),
@@ -46,6 +47,9 @@ def test_a_manifest_is_read_with_its_name_and_version(model_folder: Write) -> No
         ({"threshold.value": 1.5}, "threshold.value"),
         ({"threshold.requires": ["menopausal_status"]}, "does not read: ['menopausal_status']"),
         ({"clinical": [{"name": "shoe size"}]}, "clinical.0.name"),
+        ({"lesion": [{"name": "shoe size"}]}, "lesion.0.name"),
+        ({"lesion": [{"name": "box_diameter", "longest_side_mm": 80, "scale": 0}]}, "lesion.0.scale"),
+        ({"lesion": None}, "lesion"),
         ({"normalisation.high_percentile": 101}, "normalisation.high_percentile"),
         ({"surprise": 1}, "surprise"),
         ({"figures": None}, "figures"),

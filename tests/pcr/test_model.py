@@ -14,6 +14,7 @@ from onnx import TensorProto
 from tiny_model import CELLS, GRID, SHIFTS, SLICES
 
 from pcr.clinical import ClinicalRecord, EncodedClinical, encode
+from pcr.lesion_box import LesionBox
 from pcr.model import PcrModel, Prediction, load_model
 from pcr.reasons import BadConfiguration, BadModel
 
@@ -21,6 +22,7 @@ Write = Callable[..., Path]
 
 SHIPPED = Path(__file__).resolve().parents[2] / "models" / "pcr"
 COMPLETE = ClinicalRecord(age=60, hr=True, her2=False)
+CUBE = LesionBox(slices_mm=32, rows_mm=32, columns_mm=32)  # 0 to the tiny model
 
 
 def sigmoid(value: float) -> float:
@@ -36,8 +38,8 @@ def model(model_folder: Write) -> PcrModel:
     return load_model(model_folder(), "cpu")
 
 
-def predict(model: PcrModel, record: ClinicalRecord = COMPLETE, combs: int = 2) -> Prediction:
-    return model.predict(images(combs), encode(record, model.manifest.clinical))
+def predict(model: PcrModel, record: ClinicalRecord = COMPLETE, combs: int = 2, box: LesionBox = CUBE) -> Prediction:
+    return model.predict(images(combs), encode(record, model.manifest.clinical), box)
 
 
 def complaint(folder: Path) -> str:
@@ -71,6 +73,18 @@ def test_attention_has_the_cells_of_the_contract_and_sums_to_one_per_comb(model:
     np.testing.assert_allclose(attention.sum(axis=(1, 2, 3)), 1, rtol=1e-5)
 
 
+def test_the_size_of_the_lesion_reaches_the_network_and_is_no_clinical_variable(model: PcrModel) -> None:
+    once, twice = (predict(model, combs=1, box=box) for box in (CUBE, CUBE.scaled(2)))
+    assert twice.probability == pytest.approx(sigmoid(images(1).mean() + 2 + 1), abs=1e-5)
+    assert twice.clinical_probability == once.clinical_probability
+
+
+def test_the_size_of_the_lesion_is_not_missing_where_every_clinical_variable_is(model: PcrModel) -> None:
+    found = predict(model, ClinicalRecord(), combs=1, box=CUBE.scaled(0.25))
+    assert found.probability == pytest.approx(sigmoid(images(1).mean() - 2), abs=1e-5)
+    assert found.clinical_probability == pytest.approx(0.5)
+
+
 @pytest.mark.parametrize("age", [20, 50, 80])
 def test_above_threshold_is_the_probability_against_the_threshold(model: PcrModel, age: float) -> None:
     found = predict(model, ClinicalRecord(age=age, hr=False, her2=False))
@@ -95,8 +109,8 @@ def test_the_same_input_twice_gives_the_same_numbers(model: PcrModel) -> None:
 
 def test_how_combs_are_batched_does_not_matter(model: PcrModel) -> None:
     encoded = encode(COMPLETE, model.manifest.clinical)
-    alone = [model.predict(comb[None], encoded).probability for comb in images(3)]
-    assert model.predict(images(3), encoded).probability == pytest.approx(np.mean(alone), abs=1e-6)
+    alone = [model.predict(comb[None], encoded, CUBE).probability for comb in images(3)]
+    assert model.predict(images(3), encoded, CUBE).probability == pytest.approx(np.mean(alone), abs=1e-6)
 
 
 # The folder
@@ -135,6 +149,7 @@ def test_a_network_outside_the_folder_is_refused(model_folder: Write, path: str)
         ({"crop.grid": 32}, "input 'image'"),
         ({"crop.slices": 8}, "input 'image'"),
         ({"clinical": [{"name": "age"}], "threshold.requires": []}, "input 'clinical'"),
+        ({"lesion": []}, "input 'clinical'"),
         ({"onnx.members": 5}, "output 'member_probability'"),
         ({"onnx.attention_cells": [4, 4, 4]}, "output 'attention'"),
     ],
@@ -230,7 +245,7 @@ def shipped_input(model: PcrModel) -> np.ndarray:
 def test_the_shipped_model_gives_finite_probabilities_with_every_variable_or_none(shipped: PcrModel) -> None:
     for record in (COMPLETE, ClinicalRecord()):
         encoded: EncodedClinical = encode(record, shipped.manifest.clinical)
-        found = shipped.predict(shipped_input(shipped), encoded)
+        found = shipped.predict(shipped_input(shipped), encoded, CUBE)
         for value in (found.probability, found.imaging_probability, found.clinical_probability, *found.interval):
             assert 0 < value < 1
         assert found.attention.sum() == pytest.approx(1, abs=1e-3)
@@ -241,5 +256,5 @@ def test_the_shipped_model_gives_finite_probabilities_with_every_variable_or_non
 def test_the_shipped_model_ignores_the_value_of_a_variable_that_is_flagged_as_missing(shipped: PcrModel) -> None:
     encoded = encode(ClinicalRecord(), shipped.manifest.clinical)
     other = replace(encoded, values=np.full_like(encoded.values, 3))
-    one, two = (shipped.predict(shipped_input(shipped), e).probability for e in (encoded, other))
+    one, two = (shipped.predict(shipped_input(shipped), e, CUBE).probability for e in (encoded, other))
     assert one == pytest.approx(two, abs=1e-6)

@@ -1,8 +1,9 @@
 """A model of a few numbers that keeps the contract between training and app: fast, and every output known by hand.
 
 imaging_probability  = sigmoid(mean of the image)
-clinical_probability = sigmoid(sum over the variables that are not missing)
-probability          = sigmoid(mean of the image + that sum), as are its members with -0.5, 0 and +0.5 added
+clinical_probability = sigmoid(sum over the clinical variables that are not missing)
+probability          = sigmoid(mean of the image + that sum + the lesion's size in octaves from 32 mm), as are its
+                       members with -0.5, 0 and +0.5 added
 attention            = softmax over cells of the mean of the image in each
 """
 
@@ -19,7 +20,8 @@ from onnx import TensorProto, helper
 SLICES, GRID = 4, 16
 CELLS = (2, 4, 4)
 SHIFTS = (-0.5, 0.0, 0.5)
-VARIABLES = ("age", "hr", "her2")
+VARIABLES = ("age", "hr", "her2", "box_diameter")
+CLINICAL = [0, 1, 2]
 
 
 def metadata(sha: str = "0" * 64) -> dict[str, Any]:
@@ -29,7 +31,7 @@ def metadata(sha: str = "0" * 64) -> dict[str, Any]:
         "name": "tiny",
         "version": "0.0.1",
         "breast_pcr": {
-            "contract_version": 1,
+            "contract_version": 2,
             "onnx": {"path": "models/model.onnx", "sha256": sha, "members": 3, "attention_cells": CELLS},
             "crop": {
                 "window_mm": 32,
@@ -44,6 +46,7 @@ def metadata(sha: str = "0" * 64) -> dict[str, Any]:
             },
             "normalisation": {"low_percentile": 1, "high_percentile": 99.5, "ceiling": 1.5},
             "clinical": [{"name": "age", "offset": 50, "scale": 10}, {"name": "hr"}, {"name": "her2"}],
+            "lesion": [{"name": "box_diameter", "longest_side_mm": 80, "offset": 5, "scale": 1}],
             "domain": {
                 "age_years": {"low": 18, "high": 90},
                 "pixel_spacing_mm": wide,
@@ -74,10 +77,12 @@ def network(*, batch: str | int = "N", clinical: int = TensorProto.FLOAT, withou
         helper.make_node("Sub", ["one", "clinical_missing"], ["known"]),
         helper.make_node("Cast", ["clinical"], ["values"], to=TensorProto.FLOAT),
         helper.make_node("Mul", ["values", "known"], ["used"]),
+        helper.make_node("Gather", ["used", "clinical places"], ["used clinical"], axis=1),
+        helper.make_node("ReduceSum", ["used clinical", "variables"], ["clinical sum"], keepdims=0),
         helper.make_node("ReduceSum", ["used", "variables"], ["sum"], keepdims=0),
         helper.make_node("Add", ["mean", "sum"], ["logit"]),
         helper.make_node("Sigmoid", ["mean"], ["imaging_probability"]),
-        helper.make_node("Sigmoid", ["sum"], ["clinical_probability"]),
+        helper.make_node("Sigmoid", ["clinical sum"], ["clinical_probability"]),
         helper.make_node("Sigmoid", ["logit"], ["probability"]),
         helper.make_node("Unsqueeze", ["logit", "variables"], ["column"]),
         helper.make_node("Add", ["column", "shifts"], ["member logits"]),
@@ -91,6 +96,7 @@ def network(*, batch: str | int = "N", clinical: int = TensorProto.FLOAT, withou
     constants = [
         constant("all axes", [1, 2, 3, 4], TensorProto.INT64),
         constant("variables", [1], TensorProto.INT64),
+        constant("clinical places", CLINICAL, TensorProto.INT64),
         constant("cell shape", [-1, *CELLS], TensorProto.INT64),
         constant("one", [1.0], TensorProto.FLOAT),
         constant("shifts", list(SHIFTS), TensorProto.FLOAT),

@@ -1,32 +1,27 @@
-"""A small made-up cohort in the layout of MAMA-MIA, and settings that train on it in seconds."""
+"""Invented cohorts on disk, and settings that train on one in seconds."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
-from typing import Any
 
-import nibabel as nib
-import numpy as np
-import pandas as pd
 import pytest
 import yaml
 from rich.progress import Progress
 
+from tests.training.invented_cohorts import GRID, SLICES, TARGETS, write_cohort, write_full_cohort
 from training.cohorts import Cohort, read_cohort
 from training.config import Config, read_config
-from training.crossval import crossval
+from training.crossval import CrossValidation, crossval
+from training.export import export
+from training.features import prepare_cache
 from training.runfolder import RunFolder
-
-GRID = 32
-SLICES = 8
-SPACING_MM = (2.5, 2.5, 5.0)
-IMAGED = 24
-ROWS_ONLY = 16
+from training.unit import Unit, run_unit
 
 
 @pytest.fixture(scope="session")
 def cohort_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """I-SPY 2 with images, rows only and an unknown label; I-SPY 1 patients whose files are no images at all."""
+    """A reduced pack: I-SPY 2 with images, rows only and an unknown label; I-SPY 1 whose files are no images at all."""
     return write_cohort(tmp_path_factory.mktemp("cohort"))
 
 
@@ -37,30 +32,79 @@ def own_cohort_folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def full_cohort_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A full release: whole volumes of five phases, with contours."""
+    return write_full_cohort(tmp_path_factory.mktemp("full"))
+
+
+@pytest.fixture
+def own_full_cohort_folder(tmp_path: Path) -> Path:
+    """The same, to be damaged by a test."""
+    return write_full_cohort(tmp_path / "full")
+
+
+@pytest.fixture(scope="session")
 def config() -> Config:
     default = read_config(Path(__file__).parents[2] / "training" / "configs" / "default.yaml")
     plain = default.plain()
-    plain["folds"] = 2
-    plain["bootstrap"] = 50
+    plain |= {"folds": 2, "members": 3, "smallest_site": 4, "bootstrap": 50}
     plain["crop"] |= {"grid": GRID, "slices": SLICES}
-    plain["augmentation"] |= {"variants": 1}
-    plain["network"] |= {"last_block": 4, "projection": 3, "attention_hidden": 4}
+    plain["augmentation"] |= {"shifted": 1, "altered": 1}
+    plain["network"] |= {"components": 3, "attention_hidden": 4}
+    plain["optimisation"] |= {"batch_size": 6}
     for step in plain["steps"].values():
-        step |= {"epochs": 2, "batch_size": 6}
+        step |= {"epochs": 2}
+    plain["attempts"] = [attempt for attempt in plain["attempts"] if attempt["name"] in ("base", "fusion_plain")]
     return Config.model_validate(plain)
 
 
 @pytest.fixture(scope="session")
 def cohort(cohort_folder: Path) -> Cohort:
-    return read_cohort(cohort_folder, "ISPY2")
+    return read_cohort(cohort_folder, "ISPY2", TARGETS)
 
 
 @pytest.fixture(scope="session")
 def finished(cohort: Cohort, config: Config, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """The run folder of an unbroken crossval; not to be written to."""
     run = RunFolder(tmp_path_factory.mktemp("run"))
-    crossval(cohort, config, run, Progress(disable=True))
+    crossval(cohort, config, run, 1, Progress(disable=True))
     return run
+
+
+@pytest.fixture(scope="session")
+def plan(cohort: Cohort, config: Config, finished: RunFolder) -> CrossValidation:
+    """The finished units of that crossval; not to be written to."""
+    return CrossValidation(cohort, config, finished)
+
+
+@pytest.fixture(scope="session")
+def model_folder(finished: RunFolder, cohort: Cohort, config: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model folder of that run; not to be written to."""
+    folder = tmp_path_factory.mktemp("model")
+    export(cohort, config, finished, folder, Progress(disable=True))
+    return folder
+
+
+@pytest.fixture
+def own_run(finished: RunFolder, tmp_path: Path) -> RunFolder:
+    """A copy of the finished run folder, to be damaged by a test."""
+    return RunFolder(shutil.copytree(finished.root, tmp_path / "own_run"))
+
+
+@pytest.fixture(scope="session", params=["lite0_block2", "resnet10_layer2"])
+def fine_tuned(
+    request: pytest.FixtureRequest, cohort: Cohort, config: Config, tmp_path_factory: pytest.TempPathFactory
+) -> Unit:
+    """A finished unit of one epoch a step whose backbone learned too; not to be written to."""
+    plain = config.plain()
+    plain["network"] |= {"backbone": request.param, "backbone_training": "fine_tuned"}
+    for step in plain["steps"].values():
+        step |= {"epochs": 1}
+    plan = CrossValidation(cohort, Config.model_validate(plain), RunFolder(tmp_path_factory.mktemp(request.param)))
+    unit = plan.unit("base", "stepwise_guided", plan.splits[0])
+    prepare_cache(unit.cache, plan.patients, unit.config, 1, lambda _: None)
+    run_unit(unit)
+    return unit
 
 
 @pytest.fixture(scope="session")
@@ -68,66 +112,3 @@ def config_file(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Pat
     path = tmp_path_factory.mktemp("config") / "tiny.yaml"
     path.write_text(yaml.safe_dump(config.plain()), "utf-8")
     return path
-
-
-def write_cohort(folder: Path) -> Path:
-    """Write the cohort; responders have smaller tumours and are more often receptor negative."""
-    generator = np.random.default_rng(7)
-    rows = [_row(f"ISPY2_{index:04d}", "ISPY2", index, generator) for index in range(IMAGED + ROWS_ONLY)]
-    rows.append(_row("ISPY2_9999", "ISPY2", 0, generator) | {"pcr": np.nan})
-    rows += [_row(f"ISPY1_{index:04d}", "ISPY1", index, generator) for index in range(4)]
-    folder.mkdir(parents=True, exist_ok=True)
-    write_table(folder, rows)
-    (folder / "segmentations" / "expert").mkdir(parents=True)
-    for row in rows[:IMAGED]:
-        write_images(folder, str(row["patient_id"]), bool(row["pcr"]), generator)
-    for row in rows[-4:]:
-        images = folder / "images" / str(row["patient_id"])
-        images.mkdir(parents=True)
-        for name in ("0000", "0001", "0002"):
-            (images / f"{str(row['patient_id']).lower()}_{name}.nii.gz").write_bytes(b"not to be read")
-        region = folder / "segmentations" / "expert" / f"{str(row['patient_id']).lower()}.nii.gz"
-        region.write_bytes(b"not to be read")
-    geometry = [{"patient_id": row["patient_id"], "phase_early": 2, "phase_late": 6} for row in rows]
-    pd.DataFrame(geometry).to_csv(folder / "geometry.csv", index=False)
-    return folder
-
-
-def write_table(folder: Path, rows: list[dict[str, Any]]) -> None:
-    """Write the clinical table."""
-    pd.DataFrame(rows).to_excel(folder / "clinical_and_imaging_info.xlsx", index=False)
-
-
-def write_images(
-    folder: Path, patient_id: str, responder: bool, generator: np.random.Generator, slices: int = SLICES
-) -> None:
-    """Write three phases and a box for one patient, stored as columns, rows, slices."""
-    half = 4 if responder else 7
-    low, high = GRID // 2 - half, GRID // 2 + half
-    region = np.zeros((GRID, GRID, slices), dtype=np.uint8)
-    region[low:high, low:high] = 1
-    images = folder / "images" / patient_id
-    images.mkdir(parents=True, exist_ok=True)
-    for phase, gain in enumerate((20, 150, 120)):
-        pixels = generator.integers(20, 50, region.shape) + gain * region
-        _save(pixels.astype(np.uint8), images / f"{patient_id.lower()}_{phase:04d}.nii.gz")
-    _save(region, folder / "segmentations" / "expert" / f"{patient_id.lower()}.nii.gz")
-
-
-def _save(voxels: np.ndarray, path: Path) -> None:
-    nib.Nifti1Image(voxels, np.diag([*SPACING_MM, 1.0])).to_filename(path)
-
-
-def _row(patient_id: str, dataset: str, index: int, generator: np.random.Generator) -> dict[str, Any]:
-    responder = index % 3 == 0
-    return {
-        "patient_id": patient_id,
-        "dataset": dataset,
-        "site": "Site A",
-        "pcr": float(responder),
-        "age": float(generator.integers(30, 70)),
-        "hr": float(generator.random() < (0.3 if responder else 0.7)),
-        "her2": float(generator.random() < 0.3),
-        "menopause": "post",
-        "acquisition_times": str([0, 100, 190, 280, 370, 460, 550]),
-    }

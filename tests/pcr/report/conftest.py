@@ -16,7 +16,7 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 from pcr.attention import place_attention
 from pcr.case import PredictedCase
 from pcr.clinical import ClinicalRecord, encode
-from pcr.crop import extract
+from pcr.crop import window_around
 from pcr.lesion import Laterality, outlined
 from pcr.manifest import ClinicalVariable, CropSpec, PhaseTarget
 from pcr.model import Prediction
@@ -119,8 +119,8 @@ def predicted(
     (study,) = read_inbox(folder).studies
     volume = load(select_dce(study, CROP), max_voxels=10**9)
     lesion = outlined(lesion_mask(), volume, source="kinetic", laterality=laterality, score=0.8)
-    crop = extract(volume, lesion, CROP)
-    attention = np.full((len(crop.slice_indices), 2, 4, 4), 0.2 / 31, dtype=np.float32)
+    window = window_around(lesion.mask, volume.geometry.pixel_spacing, CROP)
+    attention = np.full((len(window.slice_indices), 2, 4, 4), 0.2 / 31, dtype=np.float32)
     attention[:, 0, 0, 0] = 0.8
     record = record or ClinicalRecord(age=55, er=True, her2=False, source="clinical.json")
     names = ("age", "hr", "her2", "menopausal_status")
@@ -141,7 +141,7 @@ def predicted(
         lesion=lesion,
         encoded=encode(record, [ClinicalVariable(name=name) for name in names]),
         prediction=prediction,
-        attention=place_attention(attention, crop),
+        attention=place_attention(attention, window),
     )
 
 

@@ -17,7 +17,7 @@ from pcr.report.overlay import MARGIN, MAX_SLICE_PAGES, PANEL_TOP, SUMMARY_PANEL
 from pcr.report.provenance import Provenance
 from pcr.report.seg import OUTLINE_RGB
 from pcr.report.summary import details, headline, notes, percent
-from pcr.report.views import crop_edges, crop_window, edge_letters, whole_slice
+from pcr.report.views import edge_letters, model_window, whole_slice, window_edges
 
 Pages = tuple[OverlayPage, ...]
 
@@ -59,7 +59,7 @@ def test_the_outline_follows_the_shape_and_not_its_mirror_image(case: PredictedC
 def test_a_drawn_pixel_is_square_in_the_patient(case: PredictedCase) -> None:
     for view in (
         whole_slice(case.volume.geometry, 400, 300),
-        crop_window(case.attention.crop, case.volume.geometry, 300, 400),
+        model_window(case.attention.window, case.volume.geometry, 300, 400),
     ):
         row_mm, column_mm = case.volume.geometry.pixel_spacing
         assert np.diff(view.rows)[0] * row_mm == pytest.approx(np.diff(view.columns)[0] * column_mm, rel=0.01)
@@ -74,8 +74,7 @@ def test_the_hottest_cell_is_drawn_in_its_corner_of_the_window(pages: Pages) -> 
 
 
 def test_the_window_is_drawn_where_the_crop_was_cut(case: PredictedCase) -> None:
-    crop = case.attention.crop
-    (top, bottom), (left, right) = crop_edges(crop)
+    (top, bottom), (left, right) = window_edges(case.attention.window)
     assert (bottom - top) * 1.5 == pytest.approx(32)
     assert right - left == pytest.approx(32)
     assert (top + bottom) / 2 == pytest.approx((10 + 23) / 2)
@@ -99,7 +98,7 @@ def test_a_large_lesion_gets_eight_pages_from_end_to_end_with_the_most_attended_
 ) -> None:
     cells = {index: np.full((4, 4), 0.9 / 192) for index in range(12)}
     cells[7] += 0.1 / 16
-    attended = grow(case, PredictedCase, attention=AttentionMap(case.attention.crop, cells))
+    attended = grow(case, PredictedCase, attention=AttentionMap(case.attention.window, cells))
     slices = [page.slice_index for page in draw_pages(attended, made)[1:]]
     assert len(slices) == MAX_SLICE_PAGES
     assert (slices[0], slices[-1]) == (0, 11)
@@ -123,6 +122,7 @@ def test_the_summary_says_the_facts(case: PredictedCase, made: Provenance) -> No
         "28 % to 41 %",
         "Below the threshold of 45 %",
         "Right breast, 1.9 ml",
+        "Box 15 x 21 x 18 mm",
         "age 55 years, hormone receptors positive, HER2 negative",
         "Missing: menopausal status",
         "-90 (pre), 30 (early), 150, 270 (late)",
