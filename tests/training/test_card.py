@@ -53,7 +53,15 @@ def manifest(shipped: Config, metrics: dict[str, Any]) -> Manifest:
 @pytest.fixture
 def external(metrics: dict[str, Any]) -> dict[str, Any]:
     """As evaluate writes it: a data set with images, one without, and the development data."""
-    counts = {"protocol": "", "patients": 66, "responders": 22, "rows": 162, "rows_responders": 43, "look": 1}
+    counts = {
+        "protocol": "",
+        "patients": 66,
+        "responders": 22,
+        "rows": 162,
+        "rows_responders": 43,
+        "look": 1,
+        "incomplete_records": 2,
+    }
     rows = {"auc_clinical_probability_rows": [0.7, 0.6, 0.8]}
     return {
         "model": {"name": "pcr", "version": "0", "sha256": SHA256},

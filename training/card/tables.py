@@ -79,10 +79,12 @@ def first(config: Config, manifest: Manifest, metrics: Mapping[str, Any], extern
         {"what": "Patients (pCR)"} | {name: _count(found, "patients", "responders") for name, found in columns.items()},
         {"what": "Rows of the clinical table (pCR)"}
         | {name: _count(found, "rows", "rows_responders") for name, found in external.items()},
+        {"what": "Patients whom the application would not judge by the threshold, a variable being unknown"}
+        | {name: found["incomplete_records"] for name, found in external.items()},
         {"what": "Looks of this model at these data"} | {name: found["look"] for name, found in external.items()},
         {"what": "Threshold"}
         | dict.fromkeys(columns, f"{manifest.threshold.value:g}, frozen")
-        | {_OWN: f"{manifest.threshold.value:g}, chosen on these patients"},
+        | {_OWN: "that of the other folds"},
     ]
     rows += [
         {"what": what} | {name: _estimate(found.get("figures", {}).get(figure)) for name, found in columns.items()}
