@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
-from pydantic import ValidationError
 from rich.console import Console
 from rich.markdown import Markdown
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
@@ -17,7 +16,7 @@ from rich.table import Table
 
 from pcr.reasons import PcrError
 from training.cohorts import DEVELOPMENT, Cohort, check_crops, read_cohort
-from training.config import Config, read_config
+from training.config import Config, ConfigError, read_config
 from training.findings import CohortError
 from training.runfolder import RunFolder, RunFolderError
 
@@ -155,7 +154,7 @@ def main() -> None:
             prog="python -m training",
             description="Stepwise training of the pCR model. Development knows I-SPY 2 alone.",
         )
-    except (CohortError, RunFolderError, ExportError, PcrError, ValidationError, OSError) as error:
+    except (CohortError, RunFolderError, ExportError, PcrError, ConfigError, OSError) as error:
         Console(stderr=True).print(f"[red]{type(error).__name__}[/red]: {error}", highlight=False)
         sys.exit(2)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pcr.manifest import ClinicalName, ClinicalVariable, LesionVariable, Normalisation, Range
 from training.phase_choice import PhaseTargets
@@ -14,6 +14,10 @@ from training.phase_choice import PhaseTargets
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
+
+
+class ConfigError(Exception):
+    """The file of settings can not be used; the message says why."""
 
 
 class _Settings(BaseModel):
@@ -332,8 +336,19 @@ def _is_setting(plain: dict[str, Any], path: str) -> bool:
 
 
 def read_config(path: Path) -> Config:
-    """Read and check a YAML file of settings, every attempt included; raises ValidationError, ValueError or OSError."""
-    config = Config.model_validate(yaml.safe_load(path.read_text("utf-8")))
-    for attempt in config.attempts:
-        config.attempt(attempt.name)
+    """Read and check a YAML file of settings, every attempt included.
+
+    Raises:
+        ConfigError: it is no YAML, or holds settings that are none; one sentence with all of them.
+        OSError: it can not be read.
+    """
+    try:
+        config = Config.model_validate(yaml.safe_load(path.read_text("utf-8")))
+        for attempt in config.attempts:
+            config.attempt(attempt.name)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        found = [f"{'.'.join(map(str, each['loc'])) or 'settings'}: {each['msg']}" for each in error.errors()]
+        raise ConfigError(f"{path}: {'; '.join(found)}") from None
     return config

@@ -90,11 +90,13 @@ def write_card(config: Config, run: RunFolder, folder: Path, external: Path) -> 
     if not run.checks.is_file():
         raise RunFolderError(f"{run.root} was not exported; run `python -m training export` first")
     shipped = config.attempt(metrics["choice"]["shipped"])
-    found = json.loads(external.read_text("utf-8"))
+    manifest, checks = read_metadata(folder).manifest, Checks.read(run.checks)
     try:
-        card = make_card(shipped, read_metadata(folder).manifest, metrics, Checks.read(run.checks), found)
+        card = make_card(shipped, manifest, metrics, checks, json.loads(external.read_text("utf-8")))
     except ValueError as error:
         raise ExportError(f"{external}: {error}") from None
+    except (KeyError, TypeError):
+        raise ExportError(f"{external} is not what `evaluate` writes") from None
     (folder / CARD_PATH).write_text(card, "utf-8")
 
 

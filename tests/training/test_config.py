@@ -10,7 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from training.__main__ import _DEFAULT_CONFIG
-from training.config import Config, CropSettings, GuidanceSettings, read_config
+from training.config import Config, ConfigError, CropSettings, GuidanceSettings, read_config
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,14 @@ def test_an_attempt_that_can_not_be_made_is_refused_when_it_is_read(
     plain["attempts"].append({"name": "misspelt", "why": "none", "changes": changes})
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(plain), "utf-8")
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ConfigError, match=message):
+        read_config(path)
+
+
+def test_a_file_that_is_no_yaml_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("steps: [", "utf-8")
+    with pytest.raises(ConfigError, match=r"config\.yaml is no YAML: [^\n]*$"):
         read_config(path)
 
 
