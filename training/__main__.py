@@ -27,8 +27,12 @@ _DEFAULT_RUN = Path("runs") / "default"
 CohortFolder = Annotated[Path, tyro.conf.arg(help="Folder in the layout of MAMA-MIA.")]
 ConfigFile = Annotated[Path, tyro.conf.arg(help="Settings, YAML.")]
 RunPath = Annotated[Path, tyro.conf.arg(help="Run folder; an unfinished run goes on where it stopped.")]
+FinishedRun = Annotated[Path, tyro.conf.arg(help="Run folder of a finished crossval.")]
 ModelPath = Annotated[Path, tyro.conf.arg(help="Model folder.")]
-Workers = Annotated[int, tyro.conf.arg(help="Trainings beside each other; the result does not depend on it.")]
+Workers = Annotated[
+    int,
+    tyro.conf.arg(help="Trainings beside each other, one for each processor core; the result does not depend on it."),
+]
 
 
 def fit(
@@ -49,6 +53,8 @@ def crossval(
     """Train all attempts and arms on I-SPY 2 and write the report of their out-of-fold predictions."""
     from training.crossval import crossval as run_crossval
 
+    if workers < 1:
+        raise ConfigError("--workers must be 1 or more")
     settings = read_config(config)
     found, folder = _development(cohort, settings), RunFolder(run)
     with _progress() as progress:
@@ -61,7 +67,7 @@ def crossval(
 
 
 def export(
-    cohort: CohortFolder, model: ModelPath, run: RunPath = _DEFAULT_RUN, config: ConfigFile = _DEFAULT_CONFIG
+    cohort: CohortFolder, model: ModelPath, run: FinishedRun = _DEFAULT_RUN, config: ConfigFile = _DEFAULT_CONFIG
 ) -> None:
     """Write the model folder of a finished run and check it against torch on real cases."""
     from training.export import export as run_export
@@ -82,7 +88,11 @@ def evaluate(
     ] = (),
     ledger: Annotated[Path, tyro.conf.arg(help="File that every call is noted in.")] = _DEFAULT_LEDGER,
 ) -> None:
-    """Score a finished model folder on a cohort, and note it in the ledger."""
+    """Score a finished model folder on a cohort, and note it in the ledger.
+
+    Without --dataset all data sets that have images are scored, external ones too: a look that counts. On I-SPY 2 the
+    figures are resubstitution.
+    """
     from training.cohort_table import datasets_of
     from training.evaluate import evaluate as run_evaluate
     from training.evaluate import model_targets
@@ -98,7 +108,7 @@ def evaluate(
 def card(
     model: ModelPath,
     external: Annotated[Path, tyro.conf.arg(help="The metrics.json that `evaluate` wrote.")],
-    run: RunPath = _DEFAULT_RUN,
+    run: FinishedRun = _DEFAULT_RUN,
     config: ConfigFile = _DEFAULT_CONFIG,
 ) -> None:
     """Write the model card anew, with the figures of external data; the weights stay as they are."""

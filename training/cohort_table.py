@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
+from zipfile import BadZipFile
 
 import pandas as pd
 
@@ -87,7 +88,10 @@ def _read_table(folder: Path) -> pd.DataFrame:
     path = folder / TABLE
     if not path.is_file():
         raise CohortError(f"{folder} has no {TABLE}; point --cohort at a folder in the layout of MAMA-MIA")
-    table = pd.read_excel(path)
+    try:
+        table = pd.read_excel(path)
+    except (ValueError, BadZipFile, OSError) as error:
+        raise CohortError(f"{TABLE} can not be read: {error}") from None
     if _NEEDED - set(table.columns):
         raise CohortError(f"{TABLE} has no column {', '.join(sorted(_NEEDED - set(table.columns)))}")
     return table

@@ -20,7 +20,7 @@ from training.bundle import CARD_PATH, ONNX_PATH, copy_report, make_manifest, ma
 from training.calibration import Calibration
 from training.card import make_card
 from training.checks import Checks
-from training.cohorts import Cohort, Patient
+from training.cohorts import DEVELOPMENT, Cohort, Patient
 from training.config import Config
 from training.crops import load_crop
 from training.crossval import CrossValidation
@@ -44,8 +44,8 @@ def export(cohort: Cohort, config: Config, run: RunFolder, folder: Path, progres
         RunFolderError: the run is not finished, or was another's.
         ExportError: the ONNX file does not answer as the torch model does, or its attention is not what it pools with.
     """
-    run.claim(config, cohort)
     metrics = run.read_metrics()
+    run.claim(config, cohort)
     plan = CrossValidation(cohort, config, run)
     shipped_config = config.attempt(metrics["choice"]["shipped"])
     units = plan.shipped_units(metrics["choice"]["shipped"], metrics["choice"]["kind"])
@@ -92,7 +92,10 @@ def write_card(config: Config, run: RunFolder, folder: Path, external: Path) -> 
     shipped = config.attempt(metrics["choice"]["shipped"])
     manifest, checks = read_metadata(folder).manifest, Checks.read(run.checks)
     try:
-        card = make_card(shipped, manifest, metrics, checks, json.loads(external.read_text("utf-8")))
+        found = json.loads(external.read_text("utf-8"))
+        if not set(found["datasets"]) - {DEVELOPMENT}:
+            raise ValueError("it holds no external data")
+        card = make_card(shipped, manifest, metrics, checks, found)
     except ValueError as error:
         raise ExportError(f"{external}: {error}") from None
     except (KeyError, TypeError):

@@ -91,6 +91,12 @@ def test_blanks_behind_a_site_are_no_part_of_its_name(cohort_folder: Path) -> No
     assert {p.site for p in read(cohort_folder).patients} == {"Site A", "Site B", "Site C"}
 
 
+def test_a_damaged_table_is_refused(own_cohort_folder: Path) -> None:
+    (own_cohort_folder / TABLE).write_bytes(b"junk")
+    with pytest.raises(CohortError, match="can not be read"):
+        read(own_cohort_folder)
+
+
 def test_an_unknown_data_set_is_refused_with_the_names_that_are_there(cohort_folder: Path) -> None:
     with pytest.raises(CohortError, match="no row of data set DUKE; it has ISPY1, ISPY2"):
         read(cohort_folder, "DUKE")

@@ -11,10 +11,10 @@ from training.statistics import Estimate
 
 # By the key of the arm that ours is compared with.
 _COMPARED = {
-    "1": "Does the model do better than the clinical variables alone?",
-    "1+size": "Does it do better than clinical variables and the lesion's size, without any network?",
-    "3": "Do the steps and the guidance do better than one stage without them?",
-    "5": "Do the steps do better than one stage with the same guidance?",
+    "1": "In the comparison (arm 7): does it do better than the clinical variables alone?",
+    "1+size": "In the comparison: does it do better than clinical variables and lesion size, without any network?",
+    "3": "In the comparison: do the steps and the guidance do better than one stage without them?",
+    "5": "In the comparison: do the steps do better than one stage with the same guidance?",
 }
 _CHANCE = 0.5
 
@@ -39,7 +39,12 @@ def questions(metrics: Mapping[str, Any], external: Mapping[str, Any]) -> list[t
             asked.append((question, f"{answer} {sensitivity_gained(Estimate(*found['sensitivity']))}"))
     at_sites = f"AUC {plain(_auc(sites, OURS))}; {beyond_chance(_auc(sites, OURS))}"
     asked.append(("Does it do better than chance at sites that it never saw?", at_sites))
-    asked.append(("Can the probabilities be taken at their word?", calibrated(compared["arms"][OURS]["figures"])))
+    asked.append(
+        (
+            "Can the probabilities of the comparison be taken at their word?",
+            calibrated(compared["arms"][OURS]["figures"]),
+        )
+    )
     attention = compared["arms"][OURS]["attention"]
     found = f"{attention_found(attention['all'])} {attention_by_size(attention)}"
     asked.append(("Does its attention find the lesion, or just the middle?", found))
@@ -93,7 +98,8 @@ def elsewhere(figures: Mapping[str, Any]) -> str:
     )
     return (
         f"AUC {plain(joint)}; {beyond_chance(joint)} The clinical variables alone have {plain(clinical)} there, a "
-        f"difference of {signed(gain)}: {verdict}. {at_threshold(figures, 'at the frozen threshold')}"
+        f"difference of {signed(gain)}: {verdict}. {at_threshold(figures, 'at the frozen threshold')} "
+        f"{calibrated(figures)}"
     )
 
 

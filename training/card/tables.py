@@ -75,7 +75,8 @@ def first(config: Config, manifest: Manifest, metrics: Mapping[str, Any], extern
         columns, headings = {"none": {}, _OWN: metrics}, {"what": "", "none": "external data"}
     headings |= {_OWN: "I-SPY 2, out of fold"}
     rows: list[Row] = [
-        {"what": "Place of the tumour"} | dict.fromkeys(columns, "**given: the expert's box**"),
+        {"what": "Place of the tumour"}
+        | {name: "**given: the expert's box**" for name, found in columns.items() if found.get("patients") != 0},
         {"what": "Patients (pCR)"} | {name: _count(found, "patients", "responders") for name, found in columns.items()},
         {"what": "Rows of the clinical table (pCR)"}
         | {name: _count(found, "rows", "rows_responders") for name, found in external.items()},
