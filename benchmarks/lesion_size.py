@@ -28,7 +28,7 @@ from scipy.stats import rankdata
 
 from pcr.crop import WindowSpec, window_around
 from pcr.kinetic_localizer import LocalizerSettings, find_lesion
-from pcr.lesion_box import LesionBox, lesion_box
+from pcr.lesion_box import lesion_box
 from pcr.manifest import LesionName
 from pcr.phases import DceSeries, Phase, Role, Selection
 from pcr.reasons import NotEvaluable
@@ -211,7 +211,7 @@ def measured(phantom: Phantom, spec: WindowSpec) -> Measurement:
         outcome = "found" if (found.mask & truth).any() else "elsewhere"
         if outcome == "found":
             box = lesion_box(truth, geometry.spacing)
-            octaves = {size: float(np.log2(size_mm(found.box, size) / size_mm(box, size))) for size in SIZES}
+            octaves = {size: float(np.log2(found.box.size_mm(size) / box.size_mm(size))) for size in SIZES}
             window, wanted = (window_around(mask, geometry.pixel_spacing, spec) for mask in (found.mask, truth))
             moved = np.subtract(window.first_pixel, wanted.first_pixel) * geometry.pixel_spacing
             displacement_mm = float(np.linalg.norm(moved))
@@ -225,11 +225,6 @@ def measured(phantom: Phantom, spec: WindowSpec) -> Measurement:
         octaves=octaves,
         displacement_mm=displacement_mm,
     )
-
-
-def size_mm(box: LesionBox, size: LesionName) -> float:
-    """One of the sizes of a box that a model may read."""
-    return {"box_diameter": box.box_diameter_mm, "section_diameter": box.section_diameter_mm}[size]
 
 
 def volume_of(phantom: Phantom) -> DceVolume:

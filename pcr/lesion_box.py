@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from pcr.manifest import LesionVariable
+from pcr.manifest import LesionName, LesionVariable
 
 Bounds = tuple[int, int]
 
@@ -42,6 +42,10 @@ class LesionBox:
     def section_diameter_mm(self) -> float:
         """Geometric mean of the two sides in plane."""
         return float(np.sqrt(self.rows_mm * self.columns_mm))
+
+    def size_mm(self, name: LesionName) -> float:
+        """One of the sizes that a model may be told, by its name in the manifest."""
+        return {"box_diameter": self.box_diameter_mm, "section_diameter": self.section_diameter_mm}[name]
 
     def scaled(self, factor: float) -> LesionBox:
         """The box with every side `factor` times as long."""
@@ -85,8 +89,7 @@ def encode_box(box: LesionBox, variables: Sequence[LesionVariable]) -> npt.NDArr
 def _encode(box: LesionBox, variable: LesionVariable) -> float:
     limit = variable.longest_side_mm
     seen = replace(box, rows_mm=min(box.rows_mm, limit), columns_mm=min(box.columns_mm, limit))
-    sizes_mm = {"box_diameter": seen.box_diameter_mm, "section_diameter": seen.section_diameter_mm}
-    return float((np.log2(sizes_mm[variable.name]) - variable.offset) / variable.scale)
+    return float((np.log2(seen.size_mm(variable.name)) - variable.offset) / variable.scale)
 
 
 def _bounds(holds: npt.NDArray[np.bool_]) -> Bounds:

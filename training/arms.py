@@ -101,7 +101,7 @@ def _result(
     columns = {
         "patient_id": [patient.patient_id for patient in patients],
         "site": [patient.site for patient in patients],
-        "age": [np.nan if patient.clinical.age is None else patient.clinical.age for patient in patients],
+        "age": [patient.age_years for patient in patients],
         "receptor_subtype": [patient.receptor_subtype for patient in patients],
         "pcr": table["pcr"].to_numpy(int),
         "fold": fold,

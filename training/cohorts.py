@@ -11,6 +11,7 @@ others have those of the full release: whole volumes, one for each of the table'
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +57,11 @@ class Patient:
     clinical: ClinicalRecord
     imaging: Imaging | None
     timing: Timing | None
+
+    @property
+    def age_years(self) -> float:
+        """Age at the time of the study, NaN where it is unknown."""
+        return math.nan if self.clinical.age is None else self.clinical.age
 
     @property
     def receptor_subtype(self) -> str:

@@ -80,6 +80,7 @@ class CrossValidation:
             raise ValueError(f"crossval learns from {DEVELOPMENT} alone, not from {cohort.dataset}")
         self.cohort = cohort
         self.config = config
+        self.configs = {attempt.name: config.attempt(attempt.name) for attempt in config.attempts}
         self.run = run
         self.patients: Sequence[Patient] = cohort.imaged
         variables = config.clinical.variables
@@ -90,7 +91,7 @@ class CrossValidation:
 
     def unit(self, attempt: str, recipe: str, split: Split) -> Unit:
         """One training, by the names of what it is made of."""
-        config = self.config.attempt(attempt)
+        config = self.configs[attempt]
         return Unit(
             recipe=recipe,
             config=config,
@@ -140,7 +141,7 @@ class CrossValidation:
 
     def refit(self, attempt: str, splits: Sequence[Split], stopped: Sequence[Unit]) -> list[Unit]:
         """Trainings that nobody stops, for as long as the finished `stopped` ones took."""
-        config = refit_config(self.config.attempt(attempt), stopped)
+        config = refit_config(self.configs[attempt], stopped)
         return [replace(self.unit(attempt, SHIPPED_RECIPE, split), config=config) for split in splits]
 
     def judged_units(self, attempt: str, kind: Kind) -> list[Unit]:
@@ -225,8 +226,7 @@ def crossval(cohort: Cohort, config: Config, run: RunFolder, workers: int, progr
 
 def _prepare(plan: CrossValidation, workers: int, progress: Progress) -> None:
     """The caches of all attempts, each once."""
-    configs = [plan.config.attempt(attempt.name) for attempt in plan.config.attempts]
-    for name, config in {cache_name(plan.patients, config): config for config in configs}.items():
+    for name, config in {cache_name(plan.patients, config): config for config in plan.configs.values()}.items():
         task = progress.add_task(f"Reading, {config.network.backbone}", total=len(plan.patients))
         folder = plan.run.features / name
         prepare_cache(folder, plan.patients, config, workers, lambda done, task=task: progress.advance(task, done))

@@ -166,7 +166,7 @@ def _check_crops(cohort: Cohort, spec: CropSpec) -> None:
 
 
 def _metrics(model: PcrModel, cohort: Cohort, table: pd.DataFrame) -> dict[str, Any]:
-    table = table.assign(age=[_or_nan(patient.clinical.age) for patient in cohort.patients])
+    table = table.assign(age=[patient.age_years for patient in cohort.patients])
     labelled = table[table["pcr"].notna()]
     imaged = labelled[labelled["probability"].notna()]
     threshold = model.manifest.threshold.value
@@ -208,7 +208,3 @@ def _protocol(cohort: Cohort) -> str:
 def _incomplete(clinical: ClinicalRecord, model: PcrModel) -> bool:
     """Whether a variable that the threshold was set with is missing."""
     return any(clinical.value(name) is None for name in model.manifest.threshold.requires)
-
-
-def _or_nan(value: float | None) -> float:
-    return float("nan") if value is None else value

@@ -31,7 +31,7 @@ from training.onnx_file import ExportError, check_size, sha256, write_onnx
 from training.robustness import check_robustness
 from training.runfolder import RunFolder, RunFolderError
 from training.timing import phase_times
-from training.transforms import make_variants
+from training.transforms import misplaced
 from training.unit import Unit, read_network
 
 _PARITY_CASES = 24
@@ -47,7 +47,7 @@ def export(cohort: Cohort, config: Config, run: RunFolder, folder: Path, progres
     metrics = run.read_metrics()
     run.claim(config, cohort)
     plan = CrossValidation(cohort, config, run)
-    shipped_config = config.attempt(metrics["choice"]["shipped"])
+    shipped_config = plan.configs[metrics["choice"]["shipped"]]
     units = plan.shipped_units(metrics["choice"]["shipped"], metrics["choice"]["kind"])
     model = build_ensemble(units, Calibration.from_plain(metrics["calibration"]), shipped_config)
     cases = parity_cases(cohort.imaged, shipped_config)
@@ -119,7 +119,7 @@ def parity_cases(patients: Sequence[Patient], config: Config) -> tuple[Tensor, T
         if patient.imaging is None:
             raise ValueError(f"{patient.patient_id} has no images")
         crop = load_crop(patient.imaging, config.crop)
-        plain = make_variants(crop, config.crop, config.augmentation, (config.seed,))[0]
+        plain = misplaced(crop, config.crop, rows_mm=0, columns_mm=0, extent=1)
         images.append(normalise(plain.pixels, config.normalisation))
         boxes.append(encode_box(plain.box, config.lesion_inputs))
     rows = clinical_rows(chosen, config.clinical.variables)

@@ -100,14 +100,11 @@ def find_images(
         return None
     stem = row.patient_id.lower()
     count = len(list(images.glob(f"{stem}_[0-9][0-9][0-9][0-9].nii.gz")))
-    if stored_phases is None and count == _STORED_PHASES != len(row.times_s or ()):
-        # Three images of a series of more (or nobody knows how many): no full release, whatever the table lacks.
-        findings.warning(row.patient_id, f"no row in {GEOMETRY}: three images are taken for pre, early and late")
-        layout, chosen = Layout.REDUCED, _Choice((0, 1, 2), None)
-    elif stored_phases is None:
-        layout, chosen = Layout.FULL, _choose_of_all(row, count, targets, findings)
-    else:
+    # Three images of a series of more, or nobody knows how many: no full release, whatever the table lacks.
+    if stored_phases is not None or count == _STORED_PHASES != len(row.times_s or ()):
         layout, chosen = Layout.REDUCED, _choose_stored(row, count, stored_phases, findings)
+    else:
+        layout, chosen = Layout.FULL, _choose_of_all(row, count, targets, findings)
     if chosen is None:
         return None
     paths = tuple(images / f"{stem}_{index:04d}.nii.gz" for index in chosen.files)
@@ -135,19 +132,21 @@ class _Choice:
     timing: Timing | None
 
 
-def _choose_stored(row: Row, count: int, stored_phases: tuple[int, int], findings: Findings) -> _Choice | None:
+def _choose_stored(row: Row, count: int, stored_phases: tuple[int, int] | None, findings: Findings) -> _Choice | None:
     if count > _STORED_PHASES:
         findings.error(row.patient_id, f"{count} images, but its row in {GEOMETRY} says that it is reduced to three")
         return None
-    if row.times_s is None:
+    early, late = stored_phases or (0, 0)
+    if stored_phases is None:
+        findings.warning(row.patient_id, f"no row in {GEOMETRY}: three images are taken for pre, early and late")
+    elif row.times_s is None:
         findings.warning(row.patient_id, "the times of its phases are unknown")
-        return _Choice((0, 1, 2), None)
-    early, late = stored_phases
-    if not 0 < early < late < len(row.times_s):
+    elif not 0 < early < late < len(row.times_s):
         found = f"{GEOMETRY} names phases {early} and {late} of {len(row.times_s)} acquisition times"
         findings.warning(row.patient_id, f"the times of its phases are unknown: {found}")
-        return _Choice((0, 1, 2), None)
-    return _Choice((0, 1, 2), _timing(row.times_s, int(early), int(late)))
+    else:
+        return _Choice((0, 1, 2), _timing(row.times_s, int(early), int(late)))
+    return _Choice((0, 1, 2), None)
 
 
 def _choose_of_all(row: Row, count: int, targets: PhaseTargets, findings: Findings) -> _Choice | None:

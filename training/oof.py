@@ -29,7 +29,11 @@ def out_of_fold(units: Sequence[Unit], stage: str) -> pd.DataFrame:
 
 def stopping_log_loss(units: Sequence[Unit], stage: str) -> float:
     """Log loss of the joint answer on the inner validation of one fold's members, after one Platt line over all."""
-    table = _part(units, STOP, stage)
+    return joint_log_loss(_part(units, STOP, stage))
+
+
+def joint_log_loss(table: pd.DataFrame) -> float:
+    """Log loss of the joint logits of a table of predictions, after one Platt line over all."""
     logit, label = table["joint_logit"].to_numpy(float), table["pcr"].to_numpy(bool)
     return log_loss(fit_line(logit, label).probability(logit), label)
 

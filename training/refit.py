@@ -15,10 +15,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from training.calibration import fit_line
 from training.config import Config
 from training.data import Indices
-from training.oof import log_loss, out_of_fold
+from training.oof import joint_log_loss, out_of_fold
 from training.recipes import FINAL_STAGE
 from training.splits import Split
 from training.step_runner import epochs_taken
@@ -100,6 +99,4 @@ def preference(ensembles: Sequence[Sequence[Unit]], refits: Sequence[Sequence[Un
 
 
 def _loss(folds: Sequence[Sequence[Unit]]) -> float:
-    table = pd.concat([out_of_fold(units, FINAL_STAGE) for units in folds])
-    logit, label = table["joint_logit"].to_numpy(float), table["pcr"].to_numpy(bool)
-    return log_loss(fit_line(logit, label).probability(logit), label)
+    return joint_log_loss(pd.concat([out_of_fold(units, FINAL_STAGE) for units in folds]))

@@ -62,10 +62,9 @@ class RunFolder:
             RunFolderError: it holds another run; mixing the two would make a result that neither stands for.
         """
         self.root.mkdir(parents=True, exist_ok=True)
-        # Name and note of the exported model decide nothing of the training.
-        decides = {name: value for name, value in config.plain().items() if name != "bundle"}
-        self._claim("config.yaml", yaml.safe_dump(decides, sort_keys=False))
-        self._claim("cohort.json", json.dumps(fingerprint(cohort), indent=2) + "\n")
+        self._claim("config.yaml", config.plain(), yaml.safe_dump(config.plain(), sort_keys=False))
+        known = fingerprint(cohort)
+        self._claim("cohort.json", known, json.dumps(known, indent=2) + "\n")
 
     def read_metrics(self) -> dict[str, Any]:
         """What `crossval` wrote last of all."""
@@ -74,14 +73,20 @@ class RunFolder:
         metrics: dict[str, Any] = json.loads(self.metrics.read_text("utf-8"))
         return metrics
 
-    def _claim(self, name: str, content: str) -> None:
+    def _claim(self, name: str, values: dict[str, Any], content: str) -> None:
         path = self.root / name
-        if path.is_file() and path.read_text("utf-8") != content:
+        # YAML reads JSON as well.
+        if path.is_file() and _decisive(yaml.safe_load(path.read_text("utf-8"))) != _decisive(values):
             raise RunFolderError(f"{path} is of another run; choose another --run, or remove this one")
         path.write_text(content, "utf-8")
 
 
-def fingerprint(cohort: Cohort) -> dict[str, str | int]:
+def _decisive(values: Any) -> Any:
+    """What makes a run another run: name and note of the exported model decide nothing of the training."""
+    return {name: value for name, value in values.items() if name != "bundle"} if isinstance(values, dict) else values
+
+
+def fingerprint(cohort: Cohort) -> dict[str, Any]:
     """What tells one cohort from another: ids, labels and variables of its patients, not its path."""
     rows = [
         f"{p.patient_id} {p.pcr} {p.clinical.age} {p.receptor_subtype} {p.imaging is None}" for p in cohort.patients

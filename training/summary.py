@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from training.calibration import Calibration, fit_line
 from training.cohorts import Patient
 from training.config import Config
@@ -28,8 +26,7 @@ def summarise(units: Sequence[Unit], patients: Sequence[Patient], config: Config
     """
     table = out_of_fold(units, FINAL_STAGE)
     table.insert(0, "patient_id", [patients[index].patient_id for index in table.index])
-    ages = [patients[index].clinical.age for index in table.index]
-    table["age"] = [np.nan if age is None else age for age in ages]
+    table["age"] = [patients[index].age_years for index in table.index]
     label, fold = table["pcr"].to_numpy(bool), table["fold"].to_numpy(str)
     logits = {name: table[f"{name}_logit"].to_numpy(float) for name in _LOGITS.values()}
     calibration = Calibration(**{name: fit_line(logit, label) for name, logit in logits.items()})
