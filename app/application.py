@@ -12,6 +12,7 @@ from monai.deploy.conditions import CountCondition
 from monai.deploy.core import Application
 
 from operators.attention_overlay import AttentionOverlayOperator
+from operators.motion_correction import MotionCorrectionOperator
 from operators.pcr_inference import PcrInferenceOperator
 from operators.report_writer import ReportWriterOperator
 from operators.series_selection import SeriesSelectionOperator
@@ -21,9 +22,11 @@ from operators.tumor_localization import TumorLocalizationOperator
 from pcr.clinical_file import ClinicalFile
 from pcr.localize import LocalizationSettings
 from pcr.model import PcrModel
+from pcr.motion import MotionSettings
 from pcr.report.provenance import Provenance
 from pcr.report.result import StudyResult, model_facts
 from pcr.study import Study
+from pcr.volume import VolumeLimits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +38,8 @@ class StudyJob:
     clinical_file: ClinicalFile
     model: PcrModel
     localization: LocalizationSettings
-    max_voxels: int
+    limits: VolumeLimits
+    motion: MotionSettings
     made: Provenance
     out: Path
 
@@ -50,7 +54,7 @@ class BreastPcrApplication(Application):
         super().__init__([sys.executable, "breast-pcr"])
 
     def compose(self) -> None:
-        """Connect the six steps."""
+        """Connect the seven steps."""
         job, announce = self._job, self._announce
         manifest = job.model.manifest
         steps = (
@@ -65,8 +69,9 @@ class BreastPcrApplication(Application):
                 domain=manifest.domain,
             ),
             SeriesSelectionOperator(
-                self, name="series_selection", announce=announce, manifest=manifest, max_voxels=job.max_voxels
+                self, name="series_selection", announce=announce, manifest=manifest, limits=job.limits
             ),
+            MotionCorrectionOperator(self, name="motion_correction", announce=announce, settings=job.motion),
             TumorLocalizationOperator(
                 self,
                 name="tumor_localization",

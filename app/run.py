@@ -14,14 +14,13 @@ import pcr
 from app.settings import Folders, Settings
 from pcr.clinical_file import no_clinical_file, read_clinical_file
 from pcr.model import PcrModel, load_model
-from pcr.reasons import BadConfiguration, NotEvaluable, ReasonCode
+from pcr.reasons import BadConfiguration, NotEvaluable, PcrError, ReasonCode
 from pcr.report.provenance import RESEARCH_NOTICE, Provenance
 from pcr.report.publish import output_folder, publish_run, publish_study
 from pcr.report.result import (
     PassedOverFacts,
     Reason,
     RunResult,
-    Status,
     StudyEntry,
     StudyResult,
     model_facts,
@@ -75,7 +74,7 @@ def run(folders: Folders, settings: Settings, progress: Progress) -> RunOutcome:
         clinical_path = _clinical_path(folders.input, settings)
         model = load_model(folders.models / MODEL_NAME, settings.device)
         try:
-            inbox = read_inbox(folders.input, clinical_path)
+            inbox = read_inbox(folders.input, clinical_path, settings.limits.of_inbox())
         except NotEvaluable as refusal:
             index = RunResult(studies=(), reason=Reason(code=refusal.code, message=refusal.message))
             publish_run(folders.output, index)
@@ -112,10 +111,11 @@ class _Batch:
         try:
             return self._through_graph(study, lambda label: self.progress.step(study, label))
         except NotEvaluable as refusal:
-            return self._refused(study, "not_evaluable", refusal.code, refusal.message)
+            return self._refused(study, refusal)
         except Exception:  # whatever breaks in one study must not take the others with it
             log.exception("study %s failed", study.study_instance_uid)
-            return self._refused(study, "failed", ReasonCode.INTERNAL_ERROR, "an unexpected error ended this study")
+            failure = PcrError(ReasonCode.INTERNAL_ERROR, "an unexpected error ended this study")
+            return self._refused(study, failure)
 
     def _through_graph(self, study: Study, announce: Callable[[str], None]) -> StudyResult:
         # Holoscan takes a second to import, and a run that refuses its input does not need it.
@@ -127,16 +127,16 @@ class _Batch:
             clinical_file=no_clinical_file() if self.clinical_path is None else read_clinical_file(self.clinical_path),
             model=self.model,
             localization=self.settings.localization.for_core(),
-            max_voxels=self.settings.limits.max_voxels,
+            limits=self.settings.limits.of_volume(),
+            motion=self.settings.motion.for_core(),
             made=self.made,
             out=self.out,
         )
         return BreastPcrApplication(job, announce).process()
 
-    def _refused(self, study: Study, status: Status, code: ReasonCode, message: str) -> StudyResult:
-        reason = Reason(code=code, message=message)
+    def _refused(self, study: Study, refusal: PcrError) -> StudyResult:
         facts = model_facts(self.model.folder, self.model.provider)
-        return refused(study.study_instance_uid, status, reason, facts, RESEARCH_NOTICE)
+        return refused(study.study_instance_uid, refusal, facts, RESEARCH_NOTICE)
 
 
 def _provenance(model: PcrModel) -> Provenance:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
@@ -15,7 +15,10 @@ from yaml import YAMLError
 from pcr.kinetic_localizer import LocalizerSettings
 from pcr.localize import LocalizationSettings
 from pcr.model import Device
+from pcr.motion import MotionSettings
 from pcr.reasons import BadConfiguration
+from pcr.study import InboxLimits
+from pcr.volume import MAX_MEMORY_MIB, MAX_VOXELS, VolumeLimits
 
 ENV_PREFIX = "BREAST_PCR_"
 YAML_KEY = "breast_pcr"
@@ -45,12 +48,36 @@ class Localization(BaseModel):
         )
 
 
+class Motion(BaseModel):
+    """What is done about a patient who moved between phases, and from how many mm on the report warns."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    correction: Literal["auto", "off"] = MotionSettings().correction
+    warn_mm: Annotated[float, Field(gt=0, allow_inf_nan=False)] = MotionSettings().warn_mm
+
+    def for_core(self) -> MotionSettings:
+        """The same for the core."""
+        return MotionSettings(correction=self.correction, warn_mm=self.warn_mm)
+
+
 class Limits(BaseModel):
     """What is accepted of a sender before its pixels are read."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_voxels: Annotated[int, Field(gt=0)] = 1_000_000_000
+    max_files: Annotated[int, Field(gt=0)] = InboxLimits().max_files
+    max_header_mib: Annotated[int, Field(gt=0)] = InboxLimits().max_header_mib
+    max_voxels: Annotated[int, Field(gt=0)] = MAX_VOXELS
+    max_memory_mib: Annotated[int, Field(gt=0)] = MAX_MEMORY_MIB
+
+    def of_inbox(self) -> InboxLimits:
+        """Those of the input, for the core."""
+        return InboxLimits(max_files=self.max_files, max_header_mib=self.max_header_mib)
+
+    def of_volume(self) -> VolumeLimits:
+        """Those of a dynamic series, for the core."""
+        return VolumeLimits(max_voxels=self.max_voxels, max_memory_mib=self.max_memory_mib)
 
 
 class Settings(BaseSettings):
@@ -61,6 +88,7 @@ class Settings(BaseSettings):
     device: Device = "auto"
     clinical_file: Path | None = None
     localization: Localization = Localization()
+    motion: Motion = Motion()
     limits: Limits = Limits()
 
     @classmethod

@@ -27,6 +27,7 @@ from rich.table import Table
 from scipy.stats import rankdata
 
 from pcr.crop import WindowSpec, window_around
+from pcr.frames import Frame
 from pcr.kinetic_localizer import LocalizerSettings, find_lesion
 from pcr.lesion_box import lesion_box
 from pcr.manifest import LesionName
@@ -237,14 +238,18 @@ def volume_of(phantom: Phantom) -> DceVolume:
             time_s=phase.time_s,
             after_injection_s=phase.time_s - phantom.spec.injection_time_s,
             role=roles.get(index, "other"),
-            instances=(Instance(Path(), Dataset()),),  # type: ignore[arg-type]
+            frames=(Frame(Instance(Path(), Dataset()), None, Dataset()),),  # type: ignore[arg-type]
         )
         for index, phase in enumerate(phantom.phases)
     )
     series = DceSeries(
-        phases=phases, pre_gap_s=phases[1].time_s, injection_source="estimated", selection=Selection("", ())
+        phases=phases,
+        pre_gap_s=phases[1].time_s,
+        injection_source="estimated",
+        time_field="AcquisitionTime",
+        selection=Selection("", ()),
     )
-    return DceVolume(series, phantom.voxels, phantom.geometry)
+    return DceVolume(series=series, pixels=phantom.voxels, geometry=phantom.geometry)
 
 
 def octaves_of(measurements: Sequence[Measurement], size: LesionName) -> Floats:

@@ -23,4 +23,5 @@ class AttentionOverlayOperator(StepOperator):
 
     def advance(self, case: PredictedCase) -> IllustratedCase:
         """Draw."""
-        return grow(case, IllustratedCase, pages=draw_pages(case, self._made))
+        pages = draw_pages(case, self._made)
+        return grow(case, IllustratedCase, volume=case.volume.without_pixels(), pages=pages)

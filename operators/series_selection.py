@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 from monai.deploy.core import Fragment
@@ -9,23 +10,27 @@ from monai.deploy.core import Fragment
 from operators.step import StepOperator
 from pcr.case import Case, DceCase, grow
 from pcr.domain import check_acquisition
+from pcr.enhancement import check_enhancement
 from pcr.manifest import Manifest
 from pcr.phases import select_dce
-from pcr.volume import load
+from pcr.volume import VolumeLimits, load
 
 
 class SeriesSelectionOperator(StepOperator):
-    """Study -> dynamic series with its volume, inside the model's domain."""
+    """Study -> dynamic series with its volumes, inside the model's domain."""
 
     label = "series and phases"
 
-    def __init__(self, fragment: Fragment, *args: Any, manifest: Manifest, max_voxels: int, **kwargs: Any) -> None:
+    def __init__(self, fragment: Fragment, *args: Any, manifest: Manifest, limits: VolumeLimits, **kwargs: Any) -> None:
         self._manifest = manifest
-        self._max_voxels = max_voxels
+        self._limits = limits
         super().__init__(fragment, *args, **kwargs)
 
     def advance(self, case: Case) -> DceCase:
         """Select, read, check."""
-        volume = load(select_dce(case.study, self._manifest.crop), self._max_voxels)
-        warnings = check_acquisition(volume, self._manifest.domain, self._manifest.crop)
-        return grow(case, DceCase, volume=volume, warnings=warnings)
+        manifest = self._manifest
+        volumes = tuple(load(series, self._limits) for series in select_dce(case.study, manifest.crop))
+        for volume in volumes:
+            check_enhancement(volume)
+        warnings = [check_acquisition(volume, manifest.domain, manifest.crop) for volume in volumes]
+        return grow(case, DceCase, volumes=volumes, warnings=tuple(dict.fromkeys(chain(*warnings))))

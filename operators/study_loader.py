@@ -11,13 +11,13 @@ from operators.step import StepOperator
 from pcr.case import Case
 from pcr.clinical import ClinicalRecord
 from pcr.clinical_file import ClinicalFile, compare_ages
-from pcr.domain import check_patient
+from pcr.domain import check_patient, check_statements
 from pcr.manifest import Domain
 from pcr.study import Study
 
 
 class StudyLoaderOperator(StepOperator):
-    """Checks that a study is of one patient, joins her clinical record, emits the case."""
+    """Checks that a study is of one patient before therapy, joins her clinical record, emits the case."""
 
     label = "study"
 
@@ -50,6 +50,7 @@ class StudyLoaderOperator(StepOperator):
         self._study.check_identity()
         record = self._clinical_file.record_for(self._study, self._studies)
         check_patient(self._study, record, self._domain)
+        hints = check_statements(self._study)
         warning = compare_ages(record, self._study.header)
-        warnings = self._clinical_file.remarks + (() if warning is None else (warning,))
+        warnings = self._clinical_file.remarks + hints + (() if warning is None else (warning,))
         return Case(study=self._study, clinical=record, warnings=warnings)

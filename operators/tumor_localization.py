@@ -27,6 +27,6 @@ class TumorLocalizationOperator(StepOperator):
 
     def advance(self, case: DceCase) -> LesionCase:
         """Locate and check."""
-        found = locate(case.study, case.volume, self._settings)
+        found = locate(case.study, case.volumes, self._settings)
         check_lesion(found.lesion, self._domain)
-        return grow(case, LesionCase, lesion=found.lesion, warnings=found.remarks)
+        return grow(case, LesionCase, volume=found.volume, lesion=found.lesion, warnings=found.remarks)

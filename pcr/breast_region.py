@@ -6,6 +6,7 @@ The volume comes on a grid along the patient's axes (z, y, x), each rising in LP
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -50,25 +51,30 @@ def find_breast_region(signal: npt.NDArray[np.floating], spacing_mm: float) -> B
     # With one breast in view there is no cleft: the chest wall is where the skin is deepest.
     sternum = profile[midline] if width_mm >= BILATERAL_WIDTH_MM else profile[seen].max()
     centre = midline if width_mm >= BILATERAL_WIDTH_MM else int(seen.mean())
-    behind_skin = np.arange(depth)[None, :, None] >= skin[:, None, :]
-    front_of_chest = np.arange(depth)[:, None] < (
-        sternum + _chest_wall_mm(signal.shape[2], centre, spacing_mm) / spacing_mm
-    )
-    deep_enough = _distance_from_air_mm(behind_skin, spacing_mm) > SKIN_MM
-    mask: npt.NDArray[np.bool_] = behind_skin & deep_enough & front_of_chest[None]
+    breast_from = _behind_the_skin(skin, depth, spacing_mm)
+    breast_to = sternum + _chest_wall_mm(signal.shape[2], centre, spacing_mm) / spacing_mm
+    rows = np.arange(depth)[:, None]
+    mask: npt.NDArray[np.bool_] = (rows >= breast_from[:, None, :]) & (rows < breast_to)
     return BreastRegion(mask, midline if width_mm >= BILATERAL_WIDTH_MM else None)
 
 
 def _skin_depth(signal: npt.NDArray[np.floating], spacing_mm: float) -> npt.NDArray[np.int64]:
     """Index along y of the first body voxel for each (z, x); the size of y where there is none."""
-    smooth = np.log1p(np.maximum(ndimage.gaussian_filter(signal, 1.5 / spacing_mm), 0))
-    body = ndimage.binary_opening(smooth > threshold_otsu(smooth), iterations=2)
+    body = ndimage.binary_opening(_bright(signal, spacing_mm), iterations=2)
     parts = label(body)
     if parts.max() == 0:
         return np.full((signal.shape[0], signal.shape[2]), signal.shape[1])
-    body = parts == np.bincount(parts.ravel())[1:].argmax() + 1
+    body = parts == np.bincount(parts[body]).argmax()
     skin: npt.NDArray[np.int64] = np.where(body.any(axis=1), body.argmax(axis=1), signal.shape[1])
     return skin
+
+
+def _bright(signal: npt.NDArray[np.floating], spacing_mm: float) -> npt.NDArray[np.bool_]:
+    """What is brighter than air, bool [z, y, x]; works in place, since each of its copies is as large as a phase."""
+    smooth = ndimage.gaussian_filter(signal, 1.5 / spacing_mm)
+    np.log1p(np.maximum(smooth, 0, out=smooth), out=smooth)
+    bright: npt.NDArray[np.bool_] = smooth > threshold_otsu(smooth)
+    return bright
 
 
 def _chest_wall_mm(columns: int, centre: int, spacing_mm: float) -> npt.NDArray[np.float64]:
@@ -78,6 +84,18 @@ def _chest_wall_mm(columns: int, centre: int, spacing_mm: float) -> npt.NDArray[
     return PRESTERNAL_MM + np.minimum(fall, DEEPEST_MM)
 
 
-def _distance_from_air_mm(behind_skin: npt.NDArray[np.bool_], spacing_mm: float) -> npt.NDArray[np.float64]:
-    """Distance from the air in front of the body; the borders of the image are no air."""
-    return np.asarray(ndimage.distance_transform_edt(behind_skin, sampling=spacing_mm))
+def _behind_the_skin(skin: npt.NDArray[np.int64], depth: int, spacing_mm: float) -> npt.NDArray[np.int64]:
+    """Index along y of the first voxel more than `SKIN_MM` from the air in front of the body, for each (z, x).
+
+    That air is a height field, so its distance is had from balls of that radius around its hindmost voxels. The borders
+    of the image are no air.
+    """
+    reach = int(SKIN_MM / spacing_mm)
+    air_to = np.pad(np.where(skin > 0, skin - 1, -depth - reach), reach, constant_values=-depth - reach)
+    first = np.zeros_like(skin)
+    for down, across in product(range(2 * reach + 1), repeat=2):
+        rest = (SKIN_MM / spacing_mm) ** 2 - (down - reach) ** 2 - (across - reach) ** 2
+        if rest >= 0:
+            near = air_to[down : down + skin.shape[0], across : across + skin.shape[1]]
+            first = np.maximum(first, near + int(np.sqrt(rest)) + 1)
+    return first

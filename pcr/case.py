@@ -11,7 +11,7 @@ from pcr.lesion import Lesion
 from pcr.model import Prediction
 from pcr.page import OverlayPage
 from pcr.study import Study
-from pcr.volume import DceVolume
+from pcr.volume import DceVolume, PlacedSeries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,30 +31,40 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DceCase(Case):
-    """A case whose dynamic series is found and read."""
+    """A case whose dynamic series is found and read: one volume, or one of each breast where they were taken apart."""
 
-    volume: DceVolume
+    volumes: tuple[DceVolume, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LesionCase(DceCase):
-    """A case whose lesion is outlined."""
+class LesionCase(Case):
+    """A case whose lesion is outlined, with the volume that holds it."""
 
+    volume: DceVolume
     lesion: Lesion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PredictedCase(LesionCase):
-    """A case with its prediction and with the attention behind it."""
+class ReportedCase(Case):
+    """What a report is made from: where the lesion lies, what the model says of it, and with which attention."""
 
+    volume: PlacedSeries
+    lesion: Lesion
     encoded: EncodedClinical
     prediction: Prediction
     attention: AttentionMap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IllustratedCase(PredictedCase):
-    """A case whose overlay pages are drawn."""
+class PredictedCase(ReportedCase):
+    """A case with its prediction that still has its pixels, to be drawn."""
+
+    volume: DceVolume
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IllustratedCase(ReportedCase):
+    """A case whose overlay pages are drawn; its pixels are gone."""
 
     pages: tuple[OverlayPage, ...]
 
@@ -63,6 +73,7 @@ _Next = TypeVar("_Next", bound=Case)
 
 
 def grow(case: Case, kind: type[_Next], *, warnings: tuple[str, ...] = (), **found: Any) -> _Next:
-    """The next kind of a case: everything it had, what was `found`, and further warnings."""
-    had = {f.name: getattr(case, f.name) for f in fields(case)}
+    """The next kind of a case: what it had and the next one needs, what was `found`, and further warnings."""
+    wanted = {f.name for f in fields(kind)}
+    had = {f.name: getattr(case, f.name) for f in fields(case) if f.name in wanted}
     return kind(**{**had, **found, "warnings": case.warnings + warnings})

@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from itertools import accumulate, pairwise
 
 from pydicom.dataset import Dataset
-from pydicom.uid import MRImageStorage
-from pydicom.valuerep import DA, TM
 
-from pcr.image_plane import matrix, number, position_lps_mm, position_mm
+from pcr.frames import Frame, frames_of
+from pcr.image_plane import ImagePlane, number
+from pcr.image_times import TIME_FIELDS, moment
 from pcr.reasons import NotEvaluable, ReasonCode
-from pcr.study import Instance, Series, Study
+from pcr.series_evidence import Evidence, against, kind_of_image, total, weigh_series
+from pcr.study import Series, Study
 
 MIN_SLICES = 8
-TIME_FIELDS = ("AcquisitionTime", "TriggerTime", "ContentTime")
 POSITION_TOLERANCE_MM = 0.05
-_SPLIT_FIELDS = ("TemporalPositionIdentifier", "AcquisitionNumber")
-_NOT_DYNAMIC = re.compile(
-    r"\b(sub\w*|mip|mpr|ser|pe\d?|scout|locali[sz]er|loc|survey|t2\w*|stir|dwi|diff\w*|adc|maps?|screen ?save\w*)\b"
-    r"|\bminus\b|\s-\s*pre\b",
-    re.IGNORECASE,
-)
-# Values of ImageType beyond the second (PS3.3 C.8.3.1.1.1 and vendors' own) that no contrast phase has.
-_NOT_DYNAMIC_TYPES = {
-    "SUB", "SUBTRACT", "SUBTRACTION", "MIP", "MPR", "PROJECTION IMAGE", "RESAMPLED", "ADC", "DIFFUSION",
-    "P", "PHASE", "PHASE MAP", "FAT", "IN_PHASE", "OPP_PHASE", "OUT_PHASE",
-}  # fmt: skip
+_NUMBER_FIELDS = ("TemporalPositionIdentifier", "AcquisitionNumber")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +30,47 @@ class RejectedSeries:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageVolume:
-    """Images of one series with one image per position; positions of their first pixels in LPS mm, along the normal."""
+    """Images of one series with one image per position.
+
+    Attributes:
+        frames: in the order of their positions along the normal.
+        planes: where they lie, in the same order.
+        evidence: what the series says for and against being dynamic.
+        numbers: values of the attributes that told this volume from the others of its series, in their order; empty
+            where times alone did.
+    """
 
     series: Series
-    instances: tuple[Instance, ...]
-    positions_lps_mm: tuple[tuple[float, ...], ...]
+    frames: tuple[Frame, ...]
+    planes: tuple[ImagePlane, ...]
+    evidence: tuple[Evidence, ...]
+    numbers: tuple[float, ...]
+
+    @property
+    def header(self) -> Dataset:
+        """The header of one image, for attributes that are the same throughout the volume."""
+        return self.frames[0].header
 
 
 @dataclass(frozen=True, slots=True)
 class UnsafeSeries:
-    """A gradient echo that can not be taken apart into whole volumes, and how the study is refused if it needs it."""
+    """A series of the right kind that can not be taken apart into whole volumes, and how that refuses the study."""
 
     series: Series
     refusal: NotEvaluable
 
     @property
+    def header(self) -> Dataset:
+        """The header of one image, for attributes that are the same throughout the series."""
+        return frames_of(self.series)[0].header
+
+    @property
     def could_be_volume(self) -> bool:
         """Whether it has as many images as a volume; a few slices are no dynamic series by themselves."""
-        return len(self.series.instances) >= MIN_SLICES
+        images = sum(int(number(i.header, "NumberOfFrames") or 1) for i in self.series.instances)
+        return images >= MIN_SLICES
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +96,7 @@ def candidate_volumes(study: Study) -> Candidates:
     unsafe: list[UnsafeSeries] = []
     for series in study.series:
         try:
-            _check_could_be_dynamic(series)
-            volumes += _split_into_volumes(series)
+            volumes += _volumes_of(series)
         except _Unsuitable as unsuitable:
             rejected.append(RejectedSeries(series.series_instance_uid, series.description, str(unsuitable)))
         except NotEvaluable as refusal:
@@ -97,143 +105,159 @@ def candidate_volumes(study: Study) -> Candidates:
     return Candidates(tuple(volumes), tuple(rejected), tuple(unsafe))
 
 
-def _check_could_be_dynamic(series: Series) -> None:
-    header = series.header
+def _volumes_of(series: Series) -> list[ImageVolume]:
+    """The volumes of the images of a series that could be dynamic; images of other kinds in it are left out.
+
+    Raises:
+        _Unsuitable: none of its images could be.
+        NotEvaluable: they could, but can not be taken apart safely.
+    """
     if series.modality != "MR":
-        raise _Unsuitable(f"modality is {series.modality or 'missing'}, not MR")
-    if header.SOPClassUID != MRImageStorage:
-        raise _Unsuitable(f"object is {header.SOPClassUID.name}, which is not read")
-    stated = header.get("ImageType") or ()
-    image_type = [str(value).upper() for value in ([stated] if isinstance(stated, str) else stated)]
-    if image_type[:2] != ["ORIGINAL", "PRIMARY"]:
-        raise _Unsuitable(f"image type is {'/'.join(image_type) or 'missing'}, not an original acquisition")
-    if others := _NOT_DYNAMIC_TYPES.intersection(image_type):
-        raise _Unsuitable(f"image type names {', '.join(sorted(others))}, which is no contrast phase")
-    if match := _NOT_DYNAMIC.search(series.description.replace("_", " ")):
-        raise _Unsuitable(f"description names '{match.group(0)}', which is no dynamic phase")
-    if "GR" not in values_of(header.get("ScanningSequence")):
-        raise _Unsuitable("scanning sequence is no gradient echo")
+        raise _Unsuitable(against(weigh_series(series.modality, series.description, series.header)))
+    kinds: dict[frozenset[str], list[Frame]] = defaultdict(list)
+    for frame in frames_of(series):
+        kinds[kind_of_image(frame.header)].append(frame)
+    weighed = {
+        kind: weigh_series(series.modality, series.description, frames[0].header) for kind, frames in kinds.items()
+    }
+    possible = [kind for kind, evidence in weighed.items() if total(evidence) > 0]
+    if not possible:
+        raise _Unsuitable(against(min(weighed.values(), key=total)) or "nothing speaks for a dynamic series")
+    if len(possible) > 1:
+        raise NotEvaluable(
+            ReasonCode.UNSUPPORTED_OBJECT,
+            f"series '{series.description}' mixes {len(possible)} kinds of image, any of which could be dynamic; "
+            "send one of them",
+        )
+    return _split_into_volumes(series, kinds[possible[0]], weighed[possible[0]])
 
 
-def _split_into_volumes(series: Series) -> list[ImageVolume]:
-    """Take a series apart into volumes by the first attribute that leaves one image per position in each.
+def _split_into_volumes(series: Series, frames: Sequence[Frame], evidence: tuple[Evidence, ...]) -> list[ImageVolume]:
+    """Take images apart into volumes by the attributes that leave one image per position in each.
 
     Raises:
         NotEvaluable: `mixed_geometry` when the images are not parallel slices of one matrix, `missing_slices` when
             positions have different numbers of images or are too few, `unsupported_object` when they have none or are
             of several echoes.
     """
-    shapes = {matrix(i.header) for i in series.instances}
-    if len(shapes) > 1:
+    planes = {frame.key: frame.plane for frame in frames}
+    _check_one_echo(series, frames)
+    if len({(plane.frame_of_reference_uid, plane.matrix[1]) for plane in planes.values()}) > 1:
         raise NotEvaluable(
             ReasonCode.MIXED_GEOMETRY,
-            f"series '{series.description}' mixes {len(shapes)} orientations, matrices or frames of reference",
+            f"series '{series.description}' mixes several orientations or frames of reference",
         )
-    echoes = {number(i.header, "EchoTime") for i in series.instances}
-    if len(echoes) > 1:
-        raise NotEvaluable(
-            ReasonCode.UNSUPPORTED_OBJECT,
-            f"series '{series.description}' mixes {len(echoes)} echo times; send each echo as a series of its own",
-        )
-    places = _place_along_normal(series.instances)
+    places = _places_along_normal(planes)
     repeats = Counter(places.values())
     if len(repeats) < MIN_SLICES:
         raise NotEvaluable(
             ReasonCode.MISSING_SLICES, f"series '{series.description}' has only {len(repeats)} slice positions"
         )
-    if max(repeats.values()) == 1:
-        return [_volume(series, series.instances, places)]
-    for split in (*(_by_field(name) for name in _SPLIT_FIELDS), *(_by_rank_in_time(name) for name in TIME_FIELDS)):
-        groups = split(series.instances, places)
-        if groups is not None and _one_image_per_position(groups, places):
-            return [_volume(series, group, places) for group in groups]
-    if len(set(repeats.values())) > 1:
+    groups = _apart(frames, places, ())
+    if groups is None:
+        if len(set(repeats.values())) > 1:
+            raise NotEvaluable(
+                ReasonCode.MISSING_SLICES,
+                f"series '{series.description}' has {min(repeats.values())} to {max(repeats.values())} images per "
+                "position and nothing tells its phases apart; send the complete series",
+            )
+        raise _Unsuitable("several images at each position, and no attribute tells them apart")
+    return [_volume(series, group, planes, places, evidence) for group in groups]
+
+
+def _check_one_echo(series: Series, frames: Sequence[Frame]) -> None:
+    for name in ("EchoTime", "EchoNumbers"):
+        values = {number(frame.header, name) for frame in frames}
+        if len(values) > 1:
+            raise NotEvaluable(
+                ReasonCode.UNSUPPORTED_OBJECT,
+                f"series '{series.description}' mixes {len(values)} echoes by its {name}; "
+                "send each echo, or the water images alone, as a series of its own",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Images of one volume, and the numbers that told it from the others."""
+
+    frames: tuple[Frame, ...]
+    numbers: tuple[float, ...]
+
+
+_Places = dict[tuple[str, int], int]
+
+
+def _apart(frames: Sequence[Frame], places: _Places, numbers: tuple[float, ...]) -> list[_Group] | None:
+    """The images as groups with one image per position each, by number where there is one, else by time; else None."""
+    if len({places[f.key] for f in frames}) == len(frames):
+        return [_Group(tuple(frames), numbers)]
+    for name in _NUMBER_FIELDS:
+        by_number = _by_number(frames, name)
+        if by_number is None or len(by_number) < 2:
+            continue
+        parts = [_apart(found, places, (*numbers, value)) for value, found in sorted(by_number.items())]
+        if all(part is not None for part in parts):
+            return [group for part in parts if part is not None for group in part]
+    for name in TIME_FIELDS:
+        ranked = _by_rank_in_time(frames, places, name)
+        if ranked is not None:
+            return [_Group(tuple(group), numbers) for group in ranked]
+    return None
+
+
+def _by_number(frames: Sequence[Frame], name: str) -> dict[float, list[Frame]] | None:
+    """Images by a number that all of them have."""
+    groups: dict[float, list[Frame]] = defaultdict(list)
+    for frame in frames:
+        value = number(frame.header, name)
+        if value is None:
+            return None
+        groups[value].append(frame)
+    return groups
+
+
+def _by_rank_in_time(frames: Sequence[Frame], places: _Places, name: str) -> list[list[Frame]] | None:
+    """The n-th image in time at each position belongs to the n-th phase, if no two phases overlap in time."""
+    times = {f.key: moment(f.header, name) for f in frames}
+    known = {key: time for key, time in times.items() if time is not None}
+    if len(known) < len(frames):
+        return None
+    at_place: dict[int, list[Frame]] = defaultdict(list)
+    for frame in frames:
+        at_place[places[frame.key]].append(frame)
+    if len({len(found) for found in at_place.values()}) > 1:
+        return None
+    ordered = [sorted(found, key=lambda f: known[f.key]) for found in at_place.values()]
+    groups = [list(group) for group in zip(*ordered, strict=True)]
+    spans = [[known[f.key] for f in group] for group in groups]
+    apart = all(max(before) < min(after) for before, after in pairwise(spans))
+    return groups if apart else None
+
+
+def _places_along_normal(planes: dict[tuple[str, int], ImagePlane]) -> _Places:
+    """Number of the slice position of each image, rising along the normal."""
+    along = sorted((plane.along_normal_mm, key) for key, plane in planes.items())
+    steps = [after - before > POSITION_TOLERANCE_MM for (before, _), (after, _) in pairwise(along)]
+    return {key: place for (_, key), place in zip(along, accumulate(steps, initial=0), strict=True)}
+
+
+def _volume(
+    series: Series,
+    group: _Group,
+    planes: dict[tuple[str, int], ImagePlane],
+    places: _Places,
+    evidence: tuple[Evidence, ...],
+) -> ImageVolume:
+    ordered = tuple(sorted(group.frames, key=lambda f: places[f.key]))
+    found = tuple(planes[f.key] for f in ordered)
+    if len(found) < MIN_SLICES:
         raise NotEvaluable(
             ReasonCode.MISSING_SLICES,
-            f"series '{series.description}' has {min(repeats.values())} to {max(repeats.values())} images per "
-            "position and nothing tells its phases apart; send the complete series",
+            f"one volume of series '{series.description}' has only {len(found)} slices; send the complete series",
         )
-    raise _Unsuitable("several images at each position, and no attribute tells them apart")
-
-
-_Splitter = Callable[[Sequence[Instance], dict[str, int]], list[list[Instance]] | None]
-
-
-def _by_field(name: str) -> _Splitter:
-    def split(instances: Sequence[Instance], places: dict[str, int]) -> list[list[Instance]] | None:
-        groups: dict[float, list[Instance]] = defaultdict(list)
-        for instance in instances:
-            value = number(instance.header, name)
-            if value is None:
-                return None
-            groups[value].append(instance)
-        return [groups[value] for value in sorted(groups)]
-
-    return split
-
-
-def _by_rank_in_time(name: str) -> _Splitter:
-    """The n-th image in time at each position belongs to the n-th phase, if no two phases overlap in time."""
-
-    def split(instances: Sequence[Instance], places: dict[str, int]) -> list[list[Instance]] | None:
-        times = {i.sop_instance_uid: moment(i.header, name) for i in instances}
-        known = {uid: time for uid, time in times.items() if time is not None}
-        if len(known) < len(instances):
-            return None
-        at_place: dict[int, list[Instance]] = defaultdict(list)
-        for instance in instances:
-            at_place[places[instance.sop_instance_uid]].append(instance)
-        if len({len(found) for found in at_place.values()}) > 1:
-            return None
-        ordered = [sorted(found, key=lambda i: known[i.sop_instance_uid]) for found in at_place.values()]
-        groups = [list(group) for group in zip(*ordered, strict=True)]
-        spans = [[known[i.sop_instance_uid] for i in group] for group in groups]
-        apart = all(max(before) < min(after) for before, after in pairwise(spans))
-        return groups if apart else None
-
-    return split
-
-
-def _one_image_per_position(groups: Sequence[Sequence[Instance]], places: dict[str, int]) -> bool:
-    for group in groups:
-        found = [places[i.sop_instance_uid] for i in group]
-        if len(set(found)) < len(found):
-            return False
-    return len(groups) > 1
-
-
-def _place_along_normal(instances: Iterable[Instance]) -> dict[str, int]:
-    """Number of the slice position of each image, rising along the normal, by SOPInstanceUID."""
-    along = sorted((position_mm(i.header), i.sop_instance_uid) for i in instances)
-    steps = [after - before > POSITION_TOLERANCE_MM for (before, _), (after, _) in pairwise(along)]
-    return {uid: place for (_, uid), place in zip(along, accumulate(steps, initial=0), strict=True)}
-
-
-def _volume(series: Series, instances: Sequence[Instance], places: dict[str, int]) -> ImageVolume:
-    ordered = tuple(sorted(instances, key=lambda i: places[i.sop_instance_uid]))
-    return ImageVolume(series, ordered, tuple(tuple(position_lps_mm(i.header)) for i in ordered))
-
-
-def moment(header: Dataset, name: str) -> datetime | None:
-    """A time attribute as a moment; TriggerTime is milliseconds after the start of the acquisition's day."""
-    value = header.get(name)
-    if value is None or value == "":
-        return None
-    date = header.get("AcquisitionDate" if name == "AcquisitionTime" else "ContentDate") or header.get("StudyDate")
-    try:
-        day = datetime.combine(DA(date) or datetime(1900, 1, 1), datetime.min.time())
-        if name == "TriggerTime":
-            return day + timedelta(milliseconds=float(value))
-        time = TM(value)
-    except (ValueError, TypeError):
-        return None
-    if time is None:
-        return None
-    return day + timedelta(hours=time.hour, minutes=time.minute, seconds=time.second, microseconds=time.microsecond)
-
-
-def values_of(value: object) -> tuple[str, ...]:
-    """The values of an attribute that may have none, one or several, in alphabetical order."""
-    if value is None or value == "":
-        return ()
-    return (value,) if isinstance(value, str) else tuple(sorted(str(v) for v in value))  # type: ignore[attr-defined]
+    if len({plane.matrix for plane in found}) > 1:
+        raise NotEvaluable(
+            ReasonCode.MIXED_GEOMETRY,
+            f"one volume of series '{series.description}' mixes several matrices or pixel spacings",
+        )
+    return ImageVolume(series=series, frames=ordered, planes=found, evidence=evidence, numbers=group.numbers)

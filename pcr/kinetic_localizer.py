@@ -16,12 +16,13 @@ from scipy import ndimage
 from skimage.measure import label, regionprops
 from skimage.morphology import isotropic_closing, isotropic_opening
 
+from pcr.aligned_resampling import resample_linearly
 from pcr.breast_region import BreastRegion, find_breast_region
 from pcr.lesion import Candidate, Laterality, Lesion, PointMm, centroid_lps_mm, outlined
 from pcr.lesion_score import Background, Enhancement, lesion_score
 from pcr.phases import Role
 from pcr.reasons import NotEvaluable, ReasonCode
-from pcr.volume import DceVolume, axis_aligned_grid, resample
+from pcr.volume import DceVolume, axis_aligned_grid
 
 SEARCH_SPACING_MM = 1.5
 VOXEL_ML = SEARCH_SPACING_MM**3 / 1000
@@ -31,6 +32,7 @@ MAX_VOLUME_ML = 400.0
 HALF_PEAK = 0.5
 MARGIN_MM = 8.0
 OPENING_MM = 1.5
+ROLES: tuple[Role, ...] = ("pre", "early", "late")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +88,8 @@ def find_lesion(volume: DceVolume, settings: LocalizerSettings) -> Lesion:
 
 def laterality_of_mask(mask: npt.NDArray[np.bool_], volume: DceVolume) -> Laterality:
     """The side of a lesion that somebody else outlined, bool [slices, rows, columns]."""
-    grid, phases = _on_search_grid(volume)
-    region = find_breast_region(np.mean(phases, axis=0), SEARCH_SPACING_MM)
+    grid = axis_aligned_grid(volume.geometry, SEARCH_SPACING_MM)
+    region = find_breast_region(_mean_signal(volume, grid), SEARCH_SPACING_MM)
     place = centroid_lps_mm(np.argwhere(mask), volume.geometry)
     return _laterality(place, volume, _midline_mm(region, grid))
 
@@ -109,25 +111,33 @@ class _Search:
     @classmethod
     def of(cls, volume: DceVolume) -> _Search:
         """Raises NotEvaluable("no_lesion_found") where there is no breast."""
-        grid, (pre, early, late) = _on_search_grid(volume)
-        region = find_breast_region((pre + early + late) / 3, SEARCH_SPACING_MM)
+        grid = axis_aligned_grid(volume.geometry, SEARCH_SPACING_MM)
+        region = find_breast_region(_mean_signal(volume, grid), SEARCH_SPACING_MM)
         if not region.mask.any():
             raise NotEvaluable(ReasonCode.NO_LESION_FOUND, "no breast tissue is seen in the dynamic series")
-        # The chest is half of the volume; nothing below looks at it.
-        box = ndimage.find_objects(region.mask.astype(np.uint8))[0]
+        # The chest is half of the volume; nothing below looks at it, so the single phases are not resampled there.
+        box = ndimage.find_objects(region.mask.view(np.uint8))[0]
+        pre, early, late = (_on(grid[box], volume, role) for role in ROLES)
         return cls(
             grid=grid[box],
-            enhancement=Enhancement.of(pre[box], early[box], late[box], SEARCH_SPACING_MM),
+            enhancement=Enhancement.of(pre, early, late, SEARCH_SPACING_MM),
             breast=region.mask[box],
             midline_mm=_midline_mm(region, grid),
         )
 
 
-def _on_search_grid(volume: DceVolume) -> tuple[VolumeGeometry, list[npt.NDArray[np.float32]]]:
-    """The grid along the patient's axes, and the pre, early and late phase on it."""
-    grid = axis_aligned_grid(volume.geometry, SEARCH_SPACING_MM)
-    roles: tuple[Role, ...] = ("pre", "early", "late")
-    return grid, [resample(volume.phase(role).array, volume.geometry, grid, nearest=False) for role in roles]
+def _mean_signal(volume: DceVolume, grid: VolumeGeometry) -> npt.NDArray[np.float32]:
+    """Mean of the pre, early and late phase on a grid, one phase held at a time."""
+    first, *others = ROLES
+    mean = _on(grid, volume, first)
+    for role in others:
+        mean += _on(grid, volume, role)
+    mean /= len(ROLES)
+    return mean
+
+
+def _on(grid: VolumeGeometry, volume: DceVolume, role: Role) -> npt.NDArray[np.float32]:
+    return resample_linearly(volume.phase(role).array, volume.geometry, grid)
 
 
 def _midline_mm(region: BreastRegion, grid: VolumeGeometry) -> float | None:
@@ -144,8 +154,12 @@ def _regions(enhancement: Enhancement, breast: npt.NDArray[np.bool_]) -> list[_R
     found: list[_Region] = []
     for level in LEVELS:
         above = (enhancement.early > max(level * strongest, background.faintest)) & breast
+        if not above.any():
+            continue
+        box = ndimage.find_objects(above.view(np.uint8))[0]
         # Opening cuts vessels of up to three millimetres from what they feed.
-        for part in regionprops(label(ndimage.binary_opening(above))):
+        parts = label(ndimage.binary_opening(above[box]))
+        for part in regionprops(parts, offset=tuple(side.start for side in box)):
             if MIN_VOLUME_ML <= part.area * VOXEL_ML <= MAX_VOLUME_ML:
                 found.append(_Region(part.coords, lesion_score(part.coords, enhancement, breast, background)))
     return found
@@ -207,7 +221,7 @@ def _laterality(place: PointMm, volume: DceVolume, midline_mm: float | None) -> 
     """
     if midline_mm is not None:
         return "left" if place[0] > midline_mm else "right"
-    header = volume.series.phases[0].instances[0].header
+    header = volume.series.phases[0].frames[0].header
     stated = str(header.get("Laterality") or header.get("ImageLaterality") or "")
     if stated in ("L", "R"):
         return "left" if stated == "L" else "right"

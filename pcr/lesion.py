@@ -68,7 +68,7 @@ class Lesion:
     @property
     def largest_slice(self) -> int:
         """Index of the slice with the largest section."""
-        return int(self.mask.sum(axis=(1, 2)).argmax())
+        return int(np.argmax([np.count_nonzero(section) for section in self.mask]))
 
 
 def outlined(
@@ -88,7 +88,7 @@ def outlined(
         raise ValueError("mask is empty")
     indices = np.argwhere(mask)
     series = volume.series
-    mean_signal = volume.pixels[:, mask].mean(axis=1, dtype=np.float64)
+    mean_signal = volume.pixels[:, *indices.T].mean(axis=1, dtype=np.float64)
     return Lesion(
         mask=mask,
         source=source,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pcr import kinetic_localizer
@@ -26,23 +27,46 @@ class LocalizationSettings:
 
 @dataclass(frozen=True, slots=True)
 class Localization:
-    """The lesion, and sentences for the report on how it was chosen."""
+    """The lesion, the volume that holds it, and sentences for the report on how it was chosen."""
 
+    volume: DceVolume
     lesion: Lesion
     remarks: tuple[str, ...]
 
 
-def locate(study: Study, volume: DceVolume, settings: LocalizationSettings) -> Localization:
-    """Find the lesion that the probability is to be for.
+def locate(study: Study, volumes: Sequence[DceVolume], settings: LocalizationSettings) -> Localization:
+    """Find the lesion that the probability is to be for, in one volume or in those of the two breasts.
 
     Raises:
         NotEvaluable: `no_lesion_found`.
     """
+    found: list[Localization] = []
+    refusals: list[NotEvaluable] = []
+    for volume in volumes:
+        try:
+            found.append(_locate_in(study, volume, settings))
+        except NotEvaluable as refusal:
+            refusals.append(refusal)
+    if not found:
+        raise refusals[0]
+    # Only an outline that came with the study has no score of the localiser's; it goes first.
+    best, *others = sorted(found, key=lambda f: (f.lesion.score is not None, -(f.lesion.score or 0)))
+    return Localization(best.volume, best.lesion, best.remarks + tuple(_elsewhere(other.lesion) for other in others))
+
+
+def _locate_in(study: Study, volume: DceVolume, settings: LocalizationSettings) -> Localization:
     given = read_given_segmentations(study, volume, accept_automatic=settings.accept_automatic_segmentation)
     if not given.masks:
         lesion = find_lesion(volume, settings.kinetic)
-        return Localization(lesion, given.remarks + _rivals(lesion, settings.kinetic))
-    return Localization(_largest(given, volume), given.remarks + _others(given))
+        return Localization(volume, lesion, given.remarks + _rivals(lesion, settings.kinetic))
+    return Localization(volume, _largest(given, volume), given.remarks + _others(given))
+
+
+def _elsewhere(lesion: Lesion) -> str:
+    return (
+        f"the {lesion.laterality} breast, which was taken apart, might hold a lesion too: {lesion.volume_ml:.1f} ml, "
+        f"at ({', '.join(f'{value:.0f}' for value in lesion.centroid_lps_mm)}) mm LPS"
+    )
 
 
 def _rivals(lesion: Lesion, settings: LocalizerSettings) -> tuple[str, ...]:

@@ -1,49 +1,39 @@
-"""From the series of a study to its dynamic contrast-enhanced series: which images are which phase, and when.
+"""From the series of a study to its dynamic contrast-enhanced series: which images are which contrast phase, and when.
 
-A series is taken apart into volumes (one image per position each); volumes of one protocol and one geometry that
-follow each other in time are the phases. What was passed over, and why, is kept for the report.
+A series is taken apart into volumes (one image per position each); the volumes of one protocol for which the evidence
+is best are the phases. What was weighed, and what was passed over and why, is kept for the report. Whatever could be
+two things is refused: a phase in the wrong place gives a probability for nobody.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
-import numpy as np
-from pydicom.dataset import Dataset
-from pydicom.uid import EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage
+from highdicom.volume import VolumeGeometry
 
-from pcr.image_plane import matrix, number
-from pcr.image_volumes import (
-    POSITION_TOLERANCE_MM,
-    TIME_FIELDS,
-    ImageVolume,
-    RejectedSeries,
-    UnsafeSeries,
-    candidate_volumes,
-    moment,
-    values_of,
+from pcr.contrast import InjectionSource, TimedVolume, find_injection, too_few_phases
+from pcr.dynamic_candidates import (
+    CLEAR_MARGIN,
+    ENOUGH_POINTS,
+    MIN_PHASES,
+    DynamicCandidate,
+    dynamic_candidates,
+    one_protocol,
 )
+from pcr.frames import Frame
+from pcr.image_times import TimeField, timing_of
+from pcr.image_volumes import ImageVolume, RejectedSeries, UnsafeSeries, candidate_volumes
 from pcr.manifest import CropSpec
+from pcr.phase_grid import MAX_UNCOVERED_MM, check_parallel, grid_of, relation, uncovered_mm
 from pcr.reasons import NotEvaluable, ReasonCode
-from pcr.study import Instance, Study
+from pcr.study import Study
 
 Role = Literal["pre", "early", "late", "other"]
-InjectionSource = Literal["ContrastBolusStartTime", "estimated"]
-
-# Where the header does not give the injection: scanning protocols start the first post-contrast phase about half a
-# minute after it. The model's target times are made with the same figure.
-FIRST_PHASE_AFTER_INJECTION_S = 30.0
-MIN_PHASE_INTERVAL = timedelta(seconds=2)
-# A scanner's tuning may move a time between the phases of one protocol by this part.
-PROTOCOL_TOLERANCE = 0.05
-_NAMED_PROTOCOL = ("ScanningSequence", "SequenceVariant", "ScanOptions", "MRAcquisitionType")
-_MEASURED_PROTOCOL = ("RepetitionTime", "EchoTime", "FlipAngle")
-# Longer than any acquisition: times without dates that went over midnight, whose order would be wrong.
-MAX_SPAN = timedelta(hours=6)
+# How many series a refusal explains in its sentence; the result has all.
+_REASONS_QUOTED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,24 +48,52 @@ class Phase:
     time_s: float
     after_injection_s: float
     role: Role
-    instances: tuple[Instance, ...]
+    frames: tuple[Frame, ...]
+
+    def nearest(self, frame: Frame) -> Frame:
+        """The image of this phase that lies nearest to a parallel one of another phase."""
+        place = frame.plane.along_normal_mm
+        return min(self.frames, key=lambda own: abs(own.plane.along_normal_mm - place))
+
+
+@dataclass(frozen=True, slots=True)
+class WeighedCandidate:
+    """A group of series that could have been the dynamic one: its points and the facts behind them."""
+
+    descriptions: tuple[str, ...]
+    volumes: int
+    points: float
+    evidence: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Why the chosen images were chosen, and why the other series were not."""
+    """Why the chosen images were chosen, and why the other series were not; `candidates` has the chosen one first."""
 
     why: str
     rejected: tuple[RejectedSeries, ...]
+    candidates: tuple[WeighedCandidate, ...] = ()
+
+
+class NoDynamicSeries(NotEvaluable):
+    """The refusal of a study for its series, with what is said of each of them."""
+
+    def __init__(self, refusal: NotEvaluable, selection: Selection) -> None:
+        super().__init__(refusal.code, refusal.message)
+        self.selection = selection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DceSeries:
-    """The dynamic series: at least three phases in the order of time, with distinct pre, early and late ones."""
+    """The dynamic series: at least three phases in the order of time, with distinct pre, early and late ones.
+
+    `time_field` is the attribute that the times come from.
+    """
 
     phases: tuple[Phase, ...]
     pre_gap_s: float
     injection_source: InjectionSource
+    time_field: TimeField
     selection: Selection
 
     def __post_init__(self) -> None:
@@ -95,161 +113,220 @@ class DceSeries:
         return self.phases[self.index(role)]
 
 
-@dataclass(frozen=True, slots=True)
-class _TimedVolume:
-    volume: ImageVolume
-    start: datetime
-
-
-def select_dce(study: Study, crop: CropSpec) -> DceSeries:
+def select_dce(study: Study, crop: CropSpec) -> tuple[DceSeries, ...]:
     """Find the dynamic contrast-enhanced series of a breast MR study and order its phases in time.
 
-    Times come from the first of AcquisitionTime, TriggerTime and ContentTime that tells all phases apart
-    (PS3.3 C.7.6.1, C.8.3.1). Early and late are the phases nearest to the model's target times after injection.
+    There is one; or one for each breast, by position, where they were taken apart. Early and late are the phases
+    nearest to the model's target times after injection.
 
     Raises:
-        NotEvaluable: `no_dce_series`, `too_few_phases`, `mixed_geometry`, `missing_slices`, `unsupported_object`.
+        NoDynamicSeries: `no_dce_series`, `too_few_phases`, `mixed_geometry`, `missing_slices`, `unsupported_object`.
     """
     candidates = candidate_volumes(study)
-    ranked = sorted(_by_protocol(candidates.volumes), key=lambda g: (len(g), len(g[0].instances)), reverse=True)
-    chosen = ranked[0] if ranked else []
-    _check_none_is_unsafe(candidates.unsafe, chosen)
-    if not chosen:
-        raise _nothing_found(study)
-    if len(chosen) < 3:
-        raise _too_few(len(chosen))
-    if len(ranked) > 1 and len(ranked[1]) == len(chosen):
+    ranked = dynamic_candidates(candidates.volumes)
+    dynamic = [c for c in ranked if len(c.volumes) >= MIN_PHASES and c.points >= ENOUGH_POINTS]
+    first = (dynamic or ranked)[:1]
+    ordered = [*first, *(c for c in ranked if c not in first)]
+    selection = Selection(
+        _why(ordered),
+        tuple(dict.fromkeys((*candidates.rejected, *_another_protocol(ordered[1:])))),
+        tuple(
+            WeighedCandidate(c.descriptions, len(c.volumes), c.points, tuple(e.says for e in c.evidence))
+            for c in ordered
+        ),
+    )
+    try:
+        _check_none_is_unsafe(candidates.unsafe, first)
+        chosen = _clear_choice(dynamic, ranked, candidates.rejected)
+        return tuple(_dynamic_series(volumes, crop, selection) for volumes in _places(chosen.volumes))
+    except NotEvaluable as refusal:
+        raise NoDynamicSeries(refusal, selection) from None
+
+
+def _clear_choice(
+    dynamic: Sequence[DynamicCandidate], ranked: Sequence[DynamicCandidate], rejected: Sequence[RejectedSeries]
+) -> DynamicCandidate:
+    """The candidate whose evidence is best, by a clear margin.
+
+    Raises NotEvaluable: `no_dce_series`, `too_few_phases`.
+    """
+    if not ranked:
+        reasons = "; ".join(dict.fromkeys(f"'{r.description}': {r.reason}" for r in rejected[:_REASONS_QUOTED]))
         raise NotEvaluable(
             ReasonCode.NO_DCE_SERIES,
-            f"two protocols have {len(chosen)} phases each, such as two echoes; send the one to be read",
+            f"none of the {len(rejected)} series can be a T1-weighted gradient echo of the breast ({reasons})",
         )
-    _check_one_geometry(chosen)
-    timed = _timed(chosen)
-    others = tuple(
-        RejectedSeries(v.series.series_instance_uid, v.series.description, "another protocol than the dynamic series")
-        for group in ranked[1:]
-        for v in group
-    )
-    why = (
-        f"{len(chosen)} volumes of one protocol and one geometry at distinct times, "
-        f"{len(chosen[0].instances)} slices each"
-    )
-    return _with_roles(timed, crop, Selection(why, tuple(dict.fromkeys(candidates.rejected + others))))
+    if not dynamic and any(len(c.volumes) >= MIN_PHASES for c in ranked):
+        raise NotEvaluable(
+            ReasonCode.NO_DCE_SERIES,
+            "several volumes follow each other, but too little says that they are a dynamic series of the breast; "
+            "send it with its body part, patient position and descriptions",
+        )
+    if not dynamic:
+        raise too_few_phases(max(len(c.volumes) for c in ranked))
+    if len(dynamic) > 1 and dynamic[0].points - dynamic[1].points < CLEAR_MARGIN:
+        counts = " and ".join(str(len(c.volumes)) for c in dynamic[:2])
+        raise NotEvaluable(
+            ReasonCode.NO_DCE_SERIES,
+            f"two protocols have {counts} phases each and as much speaks for either, such as two echoes; "
+            "send the one to be read",
+        )
+    return dynamic[0]
 
 
-def _check_none_is_unsafe(unsafe: Sequence[UnsafeSeries], chosen: Sequence[ImageVolume]) -> None:
+def _check_none_is_unsafe(unsafe: Sequence[UnsafeSeries], first: Sequence[DynamicCandidate]) -> None:
     """Refuse where a series that can not be read belongs to the dynamic one, or may be it since no other is whole."""
     for found in unsafe:
-        is_part = bool(chosen) and _one_protocol(found.series.header, chosen[0].series.header)
-        if is_part or (len(chosen) < 3 and found.could_be_volume):
+        is_part = any(one_protocol(found.header, c.volumes[0].header) for c in first)
+        whole = any(len(c.volumes) >= MIN_PHASES for c in first)
+        if is_part or (not whole and found.could_be_volume):
             raise found.refusal
 
 
-def _check_one_geometry(volumes: Sequence[ImageVolume]) -> None:
-    if len({matrix(v.series.header) for v in volumes}) > 1:
-        raise NotEvaluable(
-            ReasonCode.MIXED_GEOMETRY,
-            "phases of the dynamic series differ in matrix, spacing, orientation or frame of reference",
-        )
-    first = volumes[0].positions_lps_mm
-    for volume in volumes[1:]:
-        if len(volume.positions_lps_mm) != len(first):
-            counts = sorted({len(v.positions_lps_mm) for v in volumes})
-            raise NotEvaluable(
-                ReasonCode.MISSING_SLICES,
-                f"phases of the dynamic series have {counts} slices; send the complete series",
-            )
-        if not np.allclose(volume.positions_lps_mm, first, rtol=0, atol=2 * POSITION_TOLERANCE_MM):
-            raise NotEvaluable(ReasonCode.MIXED_GEOMETRY, "phases of the dynamic series lie at different positions")
+def _places(volumes: Sequence[ImageVolume]) -> list[list[ImageVolume]]:
+    """The volumes by the place that they show: all at one, or as many at each of several, as for two breasts.
 
-
-def _timed(volumes: Sequence[ImageVolume]) -> list[_TimedVolume]:
-    """Start of each volume, by the first time attribute that tells all of them apart, in the order of time.
-
-    Where an attribute is the same for all volumes, or for those of one series, the next one is asked. Where it tells
-    some apart, two series at one time are two pictures of the same moment (a second reconstruction, an echo, a
-    subtraction), whatever other times say.
+    Raises NotEvaluable("mixed_geometry", "missing_slices").
     """
-    for name in TIME_FIELDS:
-        starts = [_start(volume, name) for volume in volumes]
-        known = [start for start in starts if start is not None]
-        if len(known) < len(volumes):
-            continue
-        timed = sorted(map(_TimedVolume, volumes, known), key=lambda t: t.start)
-        if timed[-1].start - timed[0].start > MAX_SPAN:
-            raise NotEvaluable(
-                ReasonCode.NO_DCE_SERIES,
-                f"phases of the dynamic series lie hours apart by their {name}; "
-                "if the study went over midnight, send it with its acquisition dates",
-            )
-        together = [(a, b) for a, b in pairwise(timed) if b.start - a.start < MIN_PHASE_INTERVAL]
-        if not together:
-            return timed
-        constant = len(together) == len(timed) - 1
-        if not constant and any(a.volume.series is not b.volume.series for a, b in together):
-            raise NotEvaluable(
-                ReasonCode.NO_DCE_SERIES,
-                f"two series show the same moment by their {name}, such as two reconstructions; "
-                "send the one to be read",
-            )
-    raise NotEvaluable(
-        ReasonCode.NO_DCE_SERIES,
-        f"{len(volumes)} volumes look like a dynamic series, but no time attribute tells all of them apart",
+    grids = [grid_of(volume.planes) for volume in volumes]
+    check_parallel(grids)
+    places: list[list[ImageVolume]] = []
+    references: list[VolumeGeometry] = []
+    for volume, grid in zip(volumes, grids, strict=True):
+        for place, reference in zip(places, references, strict=True):
+            if relation(grid, reference) != "elsewhere":
+                place.append(volume)
+                break
+        else:
+            places.append([volume])
+            references.append(grid)
+    if len({len(place) for place in places}) > 1 or (len(places) > 1 and len(places[0]) < 2):
+        raise NotEvaluable(ReasonCode.MIXED_GEOMETRY, "phases of the dynamic series lie at different positions")
+    return places
+
+
+def _dynamic_series(volumes: Sequence[ImageVolume], crop: CropSpec, selection: Selection) -> DceSeries:
+    """The phases at one place with their roles.
+
+    Raises NotEvaluable: `too_few_phases`, `missing_slices`, `mixed_geometry`, `no_dce_series`.
+    """
+    if len(volumes) < MIN_PHASES:
+        raise too_few_phases(len(volumes))
+    timing = timing_of([volume.frames for volume in volumes])
+    timed = sorted(map(TimedVolume, volumes, timing.starts), key=lambda t: t.start)
+    _check_numbers_follow_times(timed)
+    injection = find_injection(timed)
+    whole = _without_aborted(timed, injection.pre)
+    pre = injection.pre - (len(timed) - len(whole))
+    aborted = tuple(
+        RejectedSeries(t.volume.series.series_instance_uid, t.volume.series.description, "broken off and taken again")
+        for t in timed
+        if t not in whole
     )
-
-
-def _start(volume: ImageVolume, name: str) -> datetime | None:
-    moments = [moment(i.header, name) for i in volume.instances]
-    known = [moment for moment in moments if moment is not None]
-    return min(known) if len(known) == len(moments) else None
-
-
-def _with_roles(timed: Sequence[_TimedVolume], crop: CropSpec, selection: Selection) -> DceSeries:
-    injection, source, pre = _injection(timed)
-    after = [(t.start - injection).total_seconds() for t in timed]
+    after = [(t.start - injection.at).total_seconds() for t in whole]
     early, late = early_and_late(after, pre, crop.early_target_s, crop.late_target_s)
+    _check_one_place(whole, early)
+    _check_one_object(whole)
     roles: dict[int, Role] = {pre: "pre", early: "early", late: "late"}
     phases = tuple(
         Phase(
             series_instance_uid=t.volume.series.series_instance_uid,
             description=t.volume.series.description,
-            time_s=(t.start - timed[pre].start).total_seconds(),
+            time_s=(t.start - whole[pre].start).total_seconds(),
             after_injection_s=after[index],
             role=roles.get(index, "other"),
-            instances=t.volume.instances,
+            frames=t.volume.frames,
         )
-        for index, t in enumerate(timed)
+        for index, t in enumerate(whole)
     )
-    gap = (timed[pre + 1].start - timed[pre].start).total_seconds()
-    return DceSeries(phases=phases, pre_gap_s=gap, injection_source=source, selection=selection)
+    gap = (whole[pre + 1].start - whole[pre].start).total_seconds()
+    return DceSeries(
+        phases=phases,
+        pre_gap_s=gap,
+        injection_source=injection.source,
+        time_field=timing.field,
+        selection=replace(selection, rejected=selection.rejected + aborted),
+    )
 
 
-def _injection(timed: Sequence[_TimedVolume]) -> tuple[datetime, InjectionSource, int]:
-    """When contrast was injected, how that is known, and which phase is the last one before it.
+def _check_numbers_follow_times(timed: Sequence[TimedVolume]) -> None:
+    """Refuse where the numbers that took a series apart put its phases in another order than their times."""
+    for earlier, later in pairwise(timed):
+        a, b = earlier.volume, later.volume
+        if a.series is b.series and a.numbers and b.numbers and a.numbers > b.numbers:
+            raise NotEvaluable(
+                ReasonCode.NO_DCE_SERIES,
+                "numbers and times put the phases of the dynamic series in different orders; send it as acquired",
+            )
 
-    Raises:
-        NotEvaluable: `too_few_phases` when the stated injection leaves no phase before it or less than two after it.
+
+def _without_aborted(timed: Sequence[TimedVolume], pre: int) -> list[TimedVolume]:
+    """The volumes without those that were broken off and taken again before contrast: nothing depends on them."""
+    reference = grid_of(timed[pre].volume.planes)
+    return [
+        t
+        for index, t in enumerate(timed)
+        if index >= pre
+        or relation(grid_of(t.volume.planes), reference) != "incomplete"
+        or len(t.volume.frames) >= len(timed[pre].volume.frames)
+    ]
+
+
+def _check_one_place(timed: Sequence[TimedVolume], early: int) -> None:
+    """Refuse phases that can not be brought onto the grid of the early one.
+
+    Raises NotEvaluable("missing_slices", "mixed_geometry").
     """
-    stated = _stated_injection(timed)
-    if stated is None:
-        estimated = max(timed[0].start, timed[1].start - timedelta(seconds=FIRST_PHASE_AFTER_INJECTION_S))
-        return estimated, "estimated", 0
-    before = sum(t.start < stated for t in timed)
-    if before == 0:
-        raise NotEvaluable(
-            ReasonCode.TOO_FEW_PHASES,
-            "contrast was injected before the first phase; a phase before injection and two after it are needed",
+    reference = grid_of(timed[early].volume.planes)
+    for t in timed:
+        grid = grid_of(t.volume.planes)
+        found = relation(grid, reference)
+        if found == "incomplete":
+            counts = sorted({len(other.volume.frames) for other in timed})
+            raise NotEvaluable(
+                ReasonCode.MISSING_SLICES,
+                f"phases of the dynamic series have {counts} slices; send the complete series",
+            )
+        if found == "elsewhere" or (beyond := uncovered_mm(grid, reference)) > MAX_UNCOVERED_MM:
+            missing = "" if found == "elsewhere" else f": one lacks {beyond:.0f} mm of what the early phase shows"
+            raise NotEvaluable(
+                ReasonCode.MIXED_GEOMETRY, f"phases of the dynamic series lie at different positions{missing}"
+            )
+
+
+def _check_one_object(timed: Sequence[TimedVolume]) -> None:
+    """Refuse a phase that is spread over several multi-frame objects: no result could refer to it."""
+    for t in timed:
+        objects = {frame.instance.sop_instance_uid for frame in t.volume.frames if frame.number is not None}
+        if len(objects) > 1:
+            raise NotEvaluable(
+                ReasonCode.UNSUPPORTED_OBJECT,
+                f"a phase of the dynamic series is spread over {len(objects)} multi-frame objects; "
+                "send it as one, or as single images",
+            )
+
+
+def _why(ordered: Sequence[DynamicCandidate]) -> str:
+    if not ordered:
+        return "no series could be a contrast phase"
+    best = ordered[0]
+    margin = f", the next best {ordered[1].points:g}" if len(ordered) > 1 else ""
+    return (
+        f"{len(best.volumes)} volumes of one protocol, {len(best.volumes[0].frames)} slices each; "
+        f"{best.points:g} points{margin}: {'; '.join(e.says for e in best.evidence)}"
+    )
+
+
+def _another_protocol(others: Sequence[DynamicCandidate]) -> tuple[RejectedSeries, ...]:
+    return tuple(
+        RejectedSeries(
+            volume.series.series_instance_uid,
+            volume.series.description,
+            f"another protocol than the dynamic series ({candidate.points:g} points)",
         )
-    if len(timed) - before < 2:
-        raise _too_few(1 + len(timed) - before)
-    return stated, "ContrastBolusStartTime", before - 1
-
-
-def _stated_injection(timed: Sequence[_TimedVolume]) -> datetime | None:
-    """The latest ContrastBolusStartTime, where it is on one clock with the phases: within hours of them."""
-    moments = [moment(t.volume.instances[0].header, "ContrastBolusStartTime") for t in timed]
-    stated = [m for m in moments if m is not None and timed[0].start - MAX_SPAN < m < timed[-1].start]
-    return max(stated, default=None)
+        for candidate in others
+        for volume in candidate.volumes
+    )
 
 
 def early_and_late(
@@ -264,47 +341,3 @@ def early_and_late(
         return abs(early - early_target_s) / early_target_s + abs(late - late_target_s) / late_target_s
 
     return min(pairs, key=deviation)
-
-
-def _by_protocol(volumes: Sequence[ImageVolume]) -> list[list[ImageVolume]]:
-    """Volumes grouped by the protocol of the first in each group."""
-    groups: list[list[ImageVolume]] = []
-    for volume in volumes:
-        for group in groups:
-            if _one_protocol(volume.series.header, group[0].series.header):
-                group.append(volume)
-                break
-        else:
-            groups.append([volume])
-    return groups
-
-
-def _one_protocol(a: Dataset, b: Dataset) -> bool:
-    """Whether two series are of one acquisition: what is named is equal, what is measured is nearly so."""
-    named = all(values_of(a.get(name)) == values_of(b.get(name)) for name in _NAMED_PROTOCOL)
-    return named and all(_near(number(a, name), number(b, name)) for name in _MEASURED_PROTOCOL)
-
-
-def _near(a: float | None, b: float | None) -> bool:
-    if a is None or b is None:
-        return a is b
-    return abs(a - b) <= PROTOCOL_TOLERANCE * max(abs(a), abs(b))
-
-
-def _too_few(found: int) -> NotEvaluable:
-    return NotEvaluable(
-        ReasonCode.TOO_FEW_PHASES,
-        f"only {found} phases of the dynamic series are here; a pre-contrast and two post-contrast phases are needed",
-    )
-
-
-def _nothing_found(study: Study) -> NotEvaluable:
-    multi_frame = {EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage}
-    if any(series.header.SOPClassUID in multi_frame for series in study.series):
-        return NotEvaluable(
-            ReasonCode.UNSUPPORTED_OBJECT, "the MR images are enhanced (multi-frame) objects, which are not read yet"
-        )
-    return NotEvaluable(
-        ReasonCode.NO_DCE_SERIES,
-        f"none of the {len(study.series)} series is an original T1-weighted gradient-echo acquisition",
-    )

@@ -5,34 +5,32 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import numpy.typing as npt
-import pydicom
 from pydicom.dataset import Dataset, FileDataset
-from pydicom.errors import InvalidDicomError
-from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import ImplicitVRLittleEndian, MediaStorageDirectoryStorage
+from pydicom.uid import UID, MediaStorageDirectoryStorage
 
+from pcr.body_part import body_part
+from pcr.dicom_file import read_header, same_data_set
+from pcr.element_scan import PixelElement
+from pcr.enhanced import anatomic_region
 from pcr.reasons import BadConfiguration, NotEvaluable, ReasonCode
 
+# How many kinds of series a refusal names.
+_KINDS_QUOTED = 4
+_CODE = re.compile(r"[A-Za-z ]{1,16}")
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
-_BREAST_WORDS = re.compile(r"breast|mamm|brust|sein|seno|chest|thora", re.IGNORECASE)
-_OTHER_PARTS = re.compile(
-    r"prostat|brain|head|neuro|knee|shoulder|spine|lumbar|cervical|pelvi|abdom|liver|hepat|kidney|renal|cardiac|heart"
-    r"|ankle|wrist|elbow|hip\b|foot|hand\b|neck|rectum|rectal|uter",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One SOP instance: where its file lies, and its data set without the pixels."""
+    """One SOP instance: where its file lies, its data set without the pixels, and where in the file those lie."""
 
     path: Path
     header: FileDataset
+    pixel_element: PixelElement | None = None
 
     @property
     def sop_instance_uid(self) -> str:
@@ -41,33 +39,6 @@ class Instance:
     @property
     def sop_class_uid(self) -> str:
         return str(self.header.SOPClassUID)
-
-    def pixels(self) -> npt.NDArray[Any]:
-        """Decode the stored values of a single-frame grayscale image, [rows, columns], before any rescale.
-
-        Raises:
-            NotEvaluable: `unsupported_transfer_syntax` where no decoder is installed, `corrupt_pixels` where the
-                stream does not hold the image that the header announces.
-        """
-        syntax = pydicom.uid.UID(self.header.file_meta.get("TransferSyntaxUID", ImplicitVRLittleEndian))
-        if not _decodable(syntax):
-            raise NotEvaluable(
-                ReasonCode.UNSUPPORTED_TRANSFER_SYNTAX,
-                f"no decoder for transfer syntax {syntax.name}; send the study as Explicit VR Little Endian",
-            )
-        try:
-            pixels: npt.NDArray[Any] = pydicom.dcmread(self.path).pixel_array
-        except Exception as error:  # decoders raise whatever they like on a damaged stream
-            raise NotEvaluable(
-                ReasonCode.CORRUPT_PIXELS,
-                f"pixels of instance {self.sop_instance_uid} can not be decoded; send it again",
-            ) from error
-        if pixels.shape != (self.header.Rows, self.header.Columns):
-            raise NotEvaluable(
-                ReasonCode.CORRUPT_PIXELS,
-                f"instance {self.sop_instance_uid} holds an array of shape {pixels.shape}, not the one its header says",
-            )
-        return pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +58,11 @@ class Series:
         return str(self.header.get("Modality", "") or "")
 
     @property
+    def body_part(self) -> str:
+        """BodyPartExamined, or the anatomic region of the frames of a multi-frame object."""
+        return str(self.header.get("BodyPartExamined") or "").strip() or anatomic_region(self.header)
+
+    @property
     def description(self) -> str:
         """SeriesDescription without what names the patient: technicians write names there, and it is quoted."""
         return _without_identity(str(self.header.get("SeriesDescription", "") or ""), self.header)
@@ -99,14 +75,22 @@ class Study:
     study_instance_uid: str
     series: tuple[Series, ...]
     conflicting_instances: int = 0
+    surplus_files: int = 0
 
     def check_identity(self) -> None:
         """Refuse a study whose files can not all be of the one patient and the one acquisition that they claim.
 
         Raises:
-            NotEvaluable: `mixed_patients` where the instances carry more than one PatientID or birth date,
-                `corrupt_pixels` where two different files claim to be the same instance.
+            NotEvaluable: `too_large` where the study has more files than were to be read, `mixed_patients` where the
+                instances carry more than one PatientID or birth date, `corrupt_pixels` where two different data sets
+                claim to be the same instance.
         """
+        if self.surplus_files:
+            read = sum(len(series.instances) for series in self.series)
+            raise NotEvaluable(
+                ReasonCode.TOO_LARGE,
+                f"the study has {read + self.surplus_files:,} files, {read:,} are accepted; raise limits.max_files",
+            )
         patients = self._values("PatientID")
         if len(patients) > 1:
             raise NotEvaluable(
@@ -158,41 +142,66 @@ class Inbox:
     passed_over: PassedOver
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxLimits:
+    """What an input may ask of the memory: files of one study, and the part of a file before its pixels."""
+
+    max_files: int = 100_000
+    max_header_mib: int = 64
+
+    def __post_init__(self) -> None:
+        if self.max_files < 1:
+            raise ValueError(f"max_files must be positive, got {self.max_files}")
+        if self.max_header_mib < 1:
+            raise ValueError(f"max_header_mib must be positive, got {self.max_header_mib}")
+
+    @property
+    def max_header_bytes(self) -> int:
+        return self.max_header_mib * 2**20
+
+
 @dataclass(slots=True)
 class _Gathering:
     """Instances of one study by their UID, while files are still being read."""
 
+    max_files: int
     instances: dict[str, Instance] = field(default_factory=dict)
     conflicts: int = 0
+    surplus: int = 0
 
     def add(self, instance: Instance) -> None:
-        known = self.instances.setdefault(instance.sop_instance_uid, instance)
-        if known is not instance and known.path.read_bytes() != instance.path.read_bytes():
-            self.conflicts += 1
+        known = self.instances.get(instance.sop_instance_uid)
+        if known is not None:
+            self.conflicts += not _is_same(known, instance)
+        elif len(self.instances) < self.max_files:
+            self.instances[instance.sop_instance_uid] = instance
+        else:
+            self.surplus += 1
 
 
-def read_inbox(folder: Path, beside: Path | None = None) -> Inbox:
+def read_inbox(folder: Path, beside: Path | None = None, limits: InboxLimits = InboxLimits()) -> Inbox:
     """Read the headers of all DICOM files below a folder, but for the file `beside` them that is meant to be there.
 
-    Links that lead out of the folder are not followed. Studies without any MR of a breast are passed over.
+    Links that lead out of the folder are not followed. Studies without any MR of a breast are passed over. Of a study
+    with more files than `limits` allow, the first are kept, and `Study.check_identity` refuses it.
 
     Raises:
         NotEvaluable: `no_study` when nothing in the folder is a study that could be meant.
         BadConfiguration: a file or folder can not be read; what it hides could be a part of a study.
     """
-    gathered: dict[str, _Gathering] = defaultdict(_Gathering)
+    gathered: dict[str, _Gathering] = defaultdict(lambda: _Gathering(limits.max_files))
     not_dicom = invalid = 0
     inside, outside_links = _files_inside(folder)
     for path in inside:
         if path == beside:
             continue
-        header = _read_header(path)
-        if header is None:
+        instance = _read_instance(path, limits.max_header_bytes)
+        if instance is None:
             not_dicom += 1
-        elif not _has_valid_identity(header):
+        elif not _has_valid_identity(instance.header):
             invalid += 1
         else:
-            gathered[str(header.StudyInstanceUID)].add(Instance(path, header))
+            gathered[str(instance.header.StudyInstanceUID)].add(instance)
     studies = [_study(uid, gathering) for uid, gathering in sorted(gathered.items())]
     sorted_out: dict[bool, list[Study]] = {True: [], False: []}
     for study in studies:
@@ -202,7 +211,7 @@ def read_inbox(folder: Path, beside: Path | None = None) -> Inbox:
     if not meant:
         raise NotEvaluable(
             ReasonCode.NO_STUDY,
-            f"no breast MR study among the input: {passed_over.other_studies} other studies, {not_dicom} files that "
+            f"no breast MR study among the input: {_counted(others)}, {not_dicom} files that "
             f"are not DICOM, {invalid} without valid identifiers, {outside_links} links that lead elsewhere",
         )
     return Inbox(meant, others, passed_over)
@@ -223,24 +232,33 @@ def _files_inside(folder: Path) -> tuple[list[Path], int]:
     return sorted(found), outside
 
 
-def _read_header(path: Path) -> FileDataset | None:
-    """The data set of a DICOM file up to its pixels, or None for a file that is no DICOM instance."""
+def _read_instance(path: Path, max_bytes: int) -> Instance | None:
+    """What a file holds, or None for a file that is no DICOM instance."""
     try:
-        header = pydicom.dcmread(path, stop_before_pixels=True)
-        header.SOPInstanceUID, header.SOPClassUID, header.StudyInstanceUID, header.SeriesInstanceUID  # noqa: B018
+        found = read_header(path, max_bytes)
     except OSError:
         raise _unreadable() from None
-    except (InvalidDicomError, AttributeError):
+    if found is None:
         return None
-    except Exception:  # a damaged or hostile header breaks the parser in ways that have no common type
+    header, pixels = found
+    names = ("SOPInstanceUID", "SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID")
+    if not all(name in header for name in names) or header.SOPClassUID == MediaStorageDirectoryStorage:
         return None
-    return None if header.SOPClassUID == MediaStorageDirectoryStorage else header
+    return Instance(path, header, pixels)
+
+
+def _is_same(one: Instance, other: Instance) -> bool:
+    try:
+        return same_data_set(one.path, other.path)
+    except OSError:
+        raise _unreadable() from None
 
 
 def _has_valid_identity(header: Dataset) -> bool:
     """Whether the UIDs are UIDs (PS3.5 section 9.1): they name folders in the output, so nothing else may pass."""
-    uids = (header.StudyInstanceUID, header.SeriesInstanceUID, header.SOPInstanceUID)
-    return all(len(str(uid)) <= 64 and _UID.fullmatch(str(uid)) for uid in uids)
+    uids = (header.SOPClassUID, header.StudyInstanceUID, header.SeriesInstanceUID, header.SOPInstanceUID)
+    # An element of another VR has a value that is no UID, though it may look like one.
+    return all(isinstance(uid, UID) and len(uid) <= 64 and _UID.fullmatch(uid) for uid in uids)
 
 
 def _study(uid: str, gathering: _Gathering) -> Study:
@@ -248,12 +266,26 @@ def _study(uid: str, gathering: _Gathering) -> Study:
     for _, instance in sorted(gathering.instances.items()):
         by_series[str(instance.header.SeriesInstanceUID)].append(instance)
     series = tuple(Series(series_uid, tuple(instances)) for series_uid, instances in sorted(by_series.items()))
-    return Study(uid, series, gathering.conflicts)
+    return Study(uid, series, gathering.conflicts, gathering.surplus)
+
+
+def _counted(others: Sequence[Study]) -> str:
+    """How many studies were passed over, and what the first of them are."""
+    # A body part in words of a sender's own could be anything, so it is not quoted.
+    kinds = {
+        f"{s.modality if _CODE.fullmatch(s.modality) else 'no modality'} of "
+        f"{s.body_part if _CODE.fullmatch(s.body_part) else 'an unnamed part'}"
+        for other in others
+        for s in other.series
+    }
+    return f"{len(others)} other studies" + (f" ({', '.join(sorted(kinds)[:_KINDS_QUOTED])})" if kinds else "")
 
 
 def _could_be_breast_mr(study: Study) -> bool:
     """Whether a study has an MR series that names the breast, or no part of the body at all."""
-    return any(_names_breast_or_nothing(series) for series in study.series if series.modality == "MR")
+    return any(
+        body_part(series.body_part, series.header) != "other" for series in study.series if series.modality == "MR"
+    )
 
 
 def _without_identity(text: str, header: Dataset) -> str:
@@ -271,21 +303,3 @@ def _unreadable() -> BadConfiguration:
 
 def _refuse_unreadable(_: OSError) -> None:
     raise _unreadable()
-
-
-def _names_breast_or_nothing(series: Series) -> bool:
-    names = ("BodyPartExamined", "StudyDescription", "SeriesDescription", "ProtocolName")
-    part, *texts = (str(series.header.get(name, "") or "") for name in names)
-    if any(_BREAST_WORDS.search(text) for text in (part, *texts)):
-        return True
-    return not part.strip() and not any(_OTHER_PARTS.search(text) for text in texts)
-
-
-def _decodable(syntax: pydicom.uid.UID) -> bool:
-    """Whether pixels of this transfer syntax can be read; private and unknown UIDs are no transfer syntax at all."""
-    if syntax.is_private or not syntax.is_transfer_syntax:
-        return False
-    try:
-        return not syntax.is_compressed or bool(get_decoder(syntax).is_available)
-    except NotImplementedError:
-        return False

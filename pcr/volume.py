@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,111 +12,106 @@ import numpy.typing as npt
 import SimpleITK as sitk
 from highdicom import CoordinateSystemNames
 from highdicom.volume import Volume, VolumeGeometry
-from pydicom.dataset import Dataset
 
-from pcr.image_plane import number, position_lps_mm, slice_normal
-from pcr.phases import DceSeries, Phase, Role
+from pcr.motion import Motion
+from pcr.phase_grid import grid_of, relation
+from pcr.phases import DceSeries, Role
+from pcr.pixels import read_signal, signal_dtype
 from pcr.reasons import NotEvaluable, ReasonCode
 
-_SPACING_TOLERANCE = 0.02
+MAX_VOXELS = 1_000_000_000
+MAX_MEMORY_MIB = 8192
+_WORKING_COPIES = 3
 
 
-@dataclass(frozen=True, slots=True)
-class DceVolume:
-    """All phases of a dynamic series on their common grid.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeLimits:
+    """What is accepted of a dynamic series before its pixels are read: voxels of all phases, and MiB to hold them."""
+
+    max_voxels: int = MAX_VOXELS
+    max_memory_mib: int = MAX_MEMORY_MIB
+
+    def __post_init__(self) -> None:
+        if self.max_voxels < 1 or self.max_memory_mib < 1:
+            raise ValueError(f"limits must be 1 or more, got {self.max_voxels} voxels and {self.max_memory_mib} MiB")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedSeries:
+    """A dynamic series on the grid of its early phase, without its pixels: what a report needs to refer to it.
 
     Attributes:
-        series: the phases behind the first axis, in order of time.
-        pixels: signal [phases, slices, rows, columns]; slices follow `image_plane.slice_normal`.
+        series: the phases, in order of time.
         geometry: affine from (slice, row, column) indices to patient coordinates in mm, LPS.
+        resampled: the phases that were taken on another grid, by their place among the phases.
+        motion: how the patient moved between the phases; None until it is measured.
     """
 
     series: DceSeries
-    pixels: npt.NDArray[Any]
     geometry: VolumeGeometry
+    resampled: tuple[int, ...] = ()
+    motion: Motion | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DceVolume(PlacedSeries):
+    """All phases of a dynamic series on the grid of its early phase.
+
+    Attributes:
+        pixels: signal [phases, slices, rows, columns]; slices follow `ImagePlane.normal`.
+    """
+
+    pixels: npt.NDArray[Any]
 
     def phase(self, role: Role) -> Volume:
         """The phase with this role as a volume [slices, rows, columns]."""
         return self.geometry.with_array(self.pixels[self.series.index(role)])
 
+    def without_pixels(self) -> PlacedSeries:
+        """The same for a report."""
+        return PlacedSeries(series=self.series, geometry=self.geometry, resampled=self.resampled, motion=self.motion)
 
-def load(series: DceSeries, max_voxels: int) -> DceVolume:
-    """Read the pixels of all phases, each file once, if they are `max_voxels` at most.
+
+def load(series: DceSeries, limits: VolumeLimits) -> DceVolume:
+    """Read the pixels of all phases, each file once, onto the grid of the early phase.
 
     Raises:
         NotEvaluable: `too_large` before anything is read, `missing_slices`, `mixed_geometry` (slices unequally
-            spaced), `corrupt_pixels`, `unsupported_transfer_syntax`.
+            spaced), `corrupt_pixels`, `unsupported_transfer_syntax`, `unsupported_object`.
     """
-    first = series.phases[0]
-    geometry = _geometry(first)
-    voxels = len(series.phases) * math.prod(geometry.spatial_shape)
-    if voxels > max_voxels:
+    grids = [grid_of([frame.plane for frame in phase.frames]) for phase in series.phases]
+    geometry = grids[series.index("early")]
+    dtype = signal_dtype([frame for phase in series.phases for frame in phase.frames])
+    _check_size(grids, dtype, limits)
+    pixels = np.empty((len(grids), *geometry.spatial_shape), dtype=dtype)
+    resampled = tuple(index for index, grid in enumerate(grids) if relation(grid, geometry) != "same")
+    for index, (phase, grid) in enumerate(zip(series.phases, grids, strict=True)):
+        if index not in resampled:
+            read_signal(phase.frames, pixels[index])
+            continue
+        own = np.empty(grid.spatial_shape, dtype=dtype)
+        read_signal(phase.frames, own)
+        placed = bring_onto(own, grid, geometry)
+        pixels[index] = np.rint(placed) if dtype.kind in "iu" else placed
+    return DceVolume(series=series, pixels=pixels, geometry=geometry, resampled=resampled)
+
+
+def _check_size(grids: Sequence[VolumeGeometry], dtype: np.dtype[Any], limits: VolumeLimits) -> None:
+    voxels = sum(math.prod(grid.spatial_shape) for grid in grids)
+    if voxels > limits.max_voxels:
         raise NotEvaluable(
             ReasonCode.TOO_LARGE,
-            f"the dynamic series has {voxels:,} voxels, {max_voxels:,} are accepted; raise limits.max_voxels",
+            f"the dynamic series has {voxels:,} voxels, {limits.max_voxels:,} are accepted; raise limits.max_voxels",
         )
-    dtype = np.result_type(*(_signal_dtype(phase) for phase in series.phases))
-    pixels = np.empty((len(series.phases), *geometry.spatial_shape), dtype=dtype)
-    for index, phase in enumerate(series.phases):
-        for place, instance in enumerate(phase.instances):
-            stored = instance.pixels()
-            slope, intercept = _rescale(instance.header)
-            pixels[index, place] = stored if (slope, intercept) == (1.0, 0.0) else stored * slope + intercept
-    return DceVolume(series, pixels, geometry)
-
-
-def _geometry(phase: Phase) -> VolumeGeometry:
-    header = phase.instances[0].header
-    positions = np.stack([position_lps_mm(i.header) for i in phase.instances])
-    along = positions @ slice_normal(header)
-    gaps = np.diff(along)
-    spacing = float(np.median(gaps))
-    if gaps.max() > 1.5 * spacing:
-        missing = int(np.sum(np.round(gaps / spacing) - 1))
+    # Beside the phases stand a few copies of one of them in floating point: resampling, registration, drawing.
+    largest = max(math.prod(grid.spatial_shape) for grid in grids)
+    needed_mib = (voxels * dtype.itemsize + _WORKING_COPIES * 4 * largest) / 2**20
+    if needed_mib > limits.max_memory_mib:
         raise NotEvaluable(
-            ReasonCode.MISSING_SLICES,
-            f"at least {missing} slices are missing from the dynamic series; send the complete series",
+            ReasonCode.TOO_LARGE,
+            f"the dynamic series needs about {needed_mib:,.0f} MiB of memory, {limits.max_memory_mib:,} are accepted; "
+            "raise limits.max_memory_mib",
         )
-    # A stack that shifts in plane from slice to slice (a tilted gantry) is no grid either.
-    sideways = positions - positions[0] - np.outer(along - along[0], slice_normal(header))
-    if np.ptp(gaps) > _SPACING_TOLERANCE * spacing or np.abs(sideways).max() > _SPACING_TOLERANCE * spacing:
-        raise NotEvaluable(ReasonCode.MIXED_GEOMETRY, "slices of the dynamic series are unequally spaced")
-    return VolumeGeometry.from_attributes(
-        image_position=positions[0].tolist(),
-        image_orientation=[float(v) for v in header.ImageOrientationPatient],
-        rows=int(header.Rows),
-        columns=int(header.Columns),
-        pixel_spacing=[float(v) for v in header.PixelSpacing],
-        spacing_between_slices=float((along[-1] - along[0]) / (len(along) - 1)),
-        number_of_frames=len(phase.instances),
-        coordinate_system=CoordinateSystemNames.PATIENT,
-        frame_of_reference_uid=str(header.FrameOfReferenceUID),
-    )
-
-
-def _rescale(header: Dataset) -> tuple[float, float]:
-    """Slope and intercept of the modality transform (PS3.3 C.11.1); 1 and 0 where there is none."""
-    return _coefficient(header, "RescaleSlope", 1.0), _coefficient(header, "RescaleIntercept", 0.0)
-
-
-def _coefficient(header: Dataset, name: str, absent: float) -> float:
-    if header.get(name) is None:
-        return absent
-    value = number(header, name)
-    if value is None or (name == "RescaleSlope" and value == 0):
-        raise NotEvaluable(ReasonCode.CORRUPT_PIXELS, f"images of the dynamic series have an invalid {name}")
-    return value
-
-
-def _signal_dtype(phase: Phase) -> np.dtype[np.generic]:
-    """The smallest type that holds the signal of a phase: stored integers, or float32 once a rescale is applied."""
-    if any(_rescale(i.header) != (1.0, 0.0) for i in phase.instances):
-        return np.dtype(np.float32)
-    signed = any(number(i.header, "PixelRepresentation") for i in phase.instances)
-    bits = {number(i.header, "BitsAllocated") for i in phase.instances}
-    if not bits <= {8, 16, 32}:
-        raise NotEvaluable(ReasonCode.UNSUPPORTED_OBJECT, "images of the dynamic series are not of 8, 16 or 32 bits")
-    return np.dtype(f"{'int' if signed else 'uint'}{max(int(b) for b in bits if b is not None)}")
 
 
 def to_simpleitk(array: npt.NDArray[Any], geometry: VolumeGeometry) -> sitk.Image:
@@ -146,8 +142,19 @@ def resample(
     array: npt.NDArray[Any], source: VolumeGeometry, target: VolumeGeometry, *, nearest: bool
 ) -> npt.NDArray[np.float32]:
     """Resample [slices, rows, columns] from one grid to another, linearly or to the nearest voxel; 0 outside."""
+    method = sitk.sitkNearestNeighbor if nearest else sitk.sitkLinear
+    return _resample(array, source, target, method, extrapolate=False)
+
+
+def bring_onto(array: npt.NDArray[Any], source: VolumeGeometry, target: VolumeGeometry) -> npt.NDArray[np.float32]:
+    """Resample a phase linearly onto the grid of another one; beyond its border it goes on as at the border."""
+    return _resample(array, source, target, sitk.sitkLinear, extrapolate=True)
+
+
+def _resample(
+    array: npt.NDArray[Any], source: VolumeGeometry, target: VolumeGeometry, method: int, *, extrapolate: bool
+) -> npt.NDArray[np.float32]:
     image = sitk.Cast(to_simpleitk(array, source), sitk.sitkFloat32)
     reference = to_simpleitk(np.zeros(target.spatial_shape, dtype=np.uint8), target)
-    method = sitk.sitkNearestNeighbor if nearest else sitk.sitkLinear
-    resampled = sitk.Resample(image, reference, sitk.Transform(), method, 0.0, sitk.sitkFloat32)
+    resampled = sitk.Resample(image, reference, sitk.Transform(), method, 0.0, sitk.sitkFloat32, extrapolate)
     return np.ascontiguousarray(Volume.from_simpleitk(resampled).array)

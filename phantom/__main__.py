@@ -39,9 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit status: 2 for a request that cannot be honoured, 1 where writing fails."""
     asked = tyro.cli(Arguments, prog="python -m phantom", args=arguments)
     if asked.list:
-        width = max(map(len, LAYOUTS))
+        width, widest = max(map(len, LAYOUTS)), max(len(layout.outcome) for layout in LAYOUTS.values())
         for layout in LAYOUTS.values():
-            print(f"{layout.name:<{width}}  {layout.summary}")
+            print(f"{layout.name:<{width}}  {layout.outcome:<{widest}}  {layout.summary}")
         return 0
     try:
         return _write(asked)
@@ -63,7 +63,7 @@ def _write(asked: Arguments) -> int:
     check_free(asked.out)
     phantom = simulate(PhantomSpec(seed=asked.seed, lesion=None if asked.no_lesion else asked.lesion))
     written = write_study(phantom, asked.layout, asked.out, clinical=not asked.no_clinical)
-    lesion = phantom.anatomy.lesion
+    lesion = written.phantom.anatomy.lesion
     what = (
         f"a {lesion.margin} lesion with {lesion.kinetics} in the {lesion.breast.side} breast" if lesion else "no lesion"
     )

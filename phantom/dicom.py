@@ -63,7 +63,8 @@ class StudyContext:
     """A study being written: builds images that share its patient, study, frame of reference and scanner.
 
     Attributes:
-        phantom: The voxels, and the patient behind them.
+        phantom: The voxels of the dynamic series, and the patient behind them.
+        views: All volumes that the scanner took of her over the phases; the first is `phantom`.
         record: The clinical record, of which the images state the age.
         identity: Whose study it is.
         equipment: Manufacturer, ManufacturerModelName and the like, by DICOM keyword.
@@ -71,6 +72,7 @@ class StudyContext:
     """
 
     phantom: Phantom
+    views: tuple[Phantom, ...]
     record: ClinicalRecord
     identity: Identity
     equipment: Mapping[str, Any]
@@ -78,12 +80,19 @@ class StudyContext:
 
     @classmethod
     def create(
-        cls, phantom: Phantom, layout_name: str, equipment: Mapping[str, Any], identity: Identity
+        cls, views: tuple[Phantom, ...], layout_name: str, equipment: Mapping[str, Any], identity: Identity
     ) -> StudyContext:
-        """The context for a phantom in a layout; the same arguments give the same UIDs."""
+        """The context for views of a patient in a layout; the same arguments give the same UIDs."""
+        phantom = views[0]
         digest = sha256(repr((phantom.spec, layout_name, identity)).encode()).hexdigest()
-        record = ClinicalRecord.draw(phantom.spec.seed)
-        return cls(phantom=phantom, record=record, identity=identity, equipment=equipment, digest=digest)
+        return cls(
+            phantom=phantom,
+            views=views,
+            record=ClinicalRecord.draw(phantom.spec.seed),
+            identity=identity,
+            equipment=equipment,
+            digest=digest,
+        )
 
     @property
     def patient_id(self) -> str:
@@ -124,11 +133,9 @@ class StudyContext:
             geometry: The volume that the slice is of.
             slice_index: Which slice of it.
             acquired_s: Start of its acquisition, seconds after the start of the first phase.
-            **attributes: Further attributes by DICOM keyword; they win over those of the series.
+            **attributes: Further attributes by DICOM keyword; they win over those of the series. None leaves one out.
         """
-        ds = Dataset()
-        self._set_patient_and_study(ds)
-        self._set_series(ds, series)
+        ds = self.header(series)
         ds.SOPClassUID = MRImageStorage
         ds.SOPInstanceUID = self.uid("image", series.number, instance)
         ds.ImageType = ["ORIGINAL", "PRIMARY", "OTHER"]
@@ -138,12 +145,18 @@ class StudyContext:
         ds.ContentTime = self.time(acquired_s + self.phantom.spec.acquisition_s + RECONSTRUCTION_S)
         ds.ImageComments = NOTICE
         ds.ImageLaterality = "B"
-        set_plane(ds, geometry, slice_index)
+        set_attributes(ds, plane_attributes(geometry, slice_index))
         set_pixels(ds, pixels)
-        for keyword, value in {**series.sequence, **attributes}.items():
-            setattr(ds, keyword, value)
+        set_attributes(ds, {**series.sequence, **attributes})
+        return ds
+
+    def header(self, series: Series) -> Dataset:
+        """The attributes of patient, study, frame of reference, equipment and series, for an object of any kind."""
+        ds = Dataset()
         ds.file_meta = FileMetaDataset()
         ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        self._set_patient_and_study(ds)
+        self._set_series(ds, series)
         return ds
 
     def agent(self, phase: int, *, with_start: bool = False) -> dict[str, Any]:
@@ -187,8 +200,16 @@ class StudyContext:
         ds.FrameOfReferenceUID = self.uid("frame of reference")
         ds.PositionReferenceIndicator = ""
         ds.InstitutionName = "Simulated phantom"
-        for keyword, value in self.equipment.items():
+        set_attributes(ds, self.equipment)
+
+
+def set_attributes(ds: Dataset, attributes: Mapping[str, Any]) -> None:
+    """Set attributes by DICOM keyword; those that are None are left out, whatever they were."""
+    for keyword, value in attributes.items():
+        if value is not None:
             setattr(ds, keyword, value)
+        elif keyword in ds:
+            delattr(ds, keyword)
 
 
 def gradient_echo(protocol: Protocol) -> dict[str, Any]:
@@ -221,17 +242,20 @@ def spin_echo(protocol: Protocol, repetition_time_ms: float, echo_time_ms: float
     }
 
 
-def set_plane(ds: Dataset, geometry: VolumeGeometry, slice_index: int) -> None:
-    """Image Plane attributes (PS3.3 C.7.6.2) of one slice of a volume."""
+def plane_attributes(geometry: VolumeGeometry, slice_index: int) -> dict[str, Any]:
+    """Image Plane attributes (PS3.3 C.7.6.2) of one slice of a volume, by DICOM keyword."""
     affine = geometry.affine
     position = affine[:3, 3] + slice_index * affine[:3, 0]
     between_slices, between_rows, between_columns = geometry.spacing
     columns, rows = affine[:3, 2] / between_columns, affine[:3, 1] / between_rows
-    ds.ImagePositionPatient = [_decimal(value) for value in position]
-    ds.ImageOrientationPatient = [_decimal(value) for value in (*columns, *rows)]
-    ds.PixelSpacing = [_decimal(between_rows), _decimal(between_columns)]
-    ds.SliceThickness = ds.SpacingBetweenSlices = _decimal(between_slices)
-    ds.SliceLocation = _decimal(position @ np.cross(columns, rows))
+    return {
+        "ImagePositionPatient": [_decimal(value) for value in position],
+        "ImageOrientationPatient": [_decimal(value) for value in (*columns, *rows)],
+        "PixelSpacing": [_decimal(between_rows), _decimal(between_columns)],
+        "SliceThickness": _decimal(between_slices),
+        "SpacingBetweenSlices": _decimal(between_slices),
+        "SliceLocation": _decimal(position @ np.cross(columns, rows)),
+    }
 
 
 def set_pixels(ds: Dataset, pixels: NDArray[np.uint16]) -> None:

@@ -1,4 +1,4 @@
-"""The voxel grid: a highdicom geometry along the patient's axes, and the coordinates of its voxels."""
+"""The voxel grid: a highdicom geometry, along the patient's axes or oblique to them, and where its voxels lie."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 from highdicom.volume import VolumeGeometry
 from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.transform import Rotation
 
 from phantom.spec import GridSpec
 
@@ -21,7 +22,7 @@ ORIENTATIONS: dict[str, tuple[tuple[int, int, int], tuple[int, int, int]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Voxels in rows along the patient's axes.
+    """Voxels in rows along three axes at right angles.
 
     Attributes:
         geometry: Shape (slices, rows, columns) and LPS affine, mm.
@@ -33,7 +34,9 @@ class Grid:
     def from_spec(cls, spec: GridSpec) -> Self:
         """The grid that a spec describes."""
         columns, rows = ORIENTATIONS[spec.orientation]
-        directions = np.stack([np.cross(rows, columns), rows, columns], axis=1)
+        directions = np.stack([np.cross(rows, columns), rows, columns], axis=1).astype(float)
+        if spec.tilt_deg != 0:
+            directions = Rotation.from_euler("x", spec.tilt_deg, degrees=True).as_matrix() @ directions
         shape = (spec.slices, spec.rows, spec.columns)
         affine = np.eye(4)
         affine[:3, :3] = directions * [spec.slice_spacing_mm, *spec.pixel_spacing_mm]
@@ -51,23 +54,18 @@ class Grid:
         return np.asarray(self.geometry.spacing)
 
     @property
-    def lps_axis(self) -> tuple[int, ...]:
-        """For each array axis the patient's axis (0 x, 1 y, 2 z) that it runs along."""
-        return tuple(int(axis) for axis in np.abs(self.geometry.affine[:3, :3]).argmax(axis=0))
-
-    def coordinates(self, axis: int) -> NDArray[np.float64]:
-        """Coordinates of the voxels along one array axis, mm on the patient's axis that it runs along."""
-        lps = self.lps_axis[axis]
-        return self.geometry.affine[lps, 3] + self.geometry.affine[lps, axis] * np.arange(self.shape[axis])
-
-    @property
     def xyz(self) -> tuple[NDArray[np.float32], ...]:
         """LPS coordinates x, y, z of the voxels, mm, each an array that broadcasts to `shape`."""
-        broadcastable = {}
-        for axis, lps in enumerate(self.lps_axis):
-            lengths = [-1 if other == axis else 1 for other in range(3)]
-            broadcastable[lps] = self.coordinates(axis).astype(np.float32).reshape(lengths)
-        return tuple(broadcastable[lps] for lps in range(3))
+        return tuple(self._coordinate(lps) for lps in range(3))
+
+    def _coordinate(self, lps: int) -> NDArray[np.float32]:
+        """One LPS coordinate of the voxels; of length 1 along array axes on which it does not depend."""
+        values = np.full((1, 1, 1), self.geometry.affine[lps, 3])
+        for axis, step in enumerate(self.geometry.affine[lps, :3]):
+            if step != 0:
+                lengths = [-1 if other == axis else 1 for other in range(3)]
+                values = values + step * np.arange(self.shape[axis]).reshape(lengths)
+        return values.astype(np.float32)
 
     def indices_of(self, points_mm: NDArray[np.floating]) -> NDArray[np.float64]:
         """Fractional array indices (slice, row, column) of LPS points [N, 3]."""
@@ -77,10 +75,15 @@ class Grid:
     def box_around(self, centre_mm: ArrayLike, reach_mm: ArrayLike) -> tuple[slice, slice, slice]:
         """Array slices of the voxels within `reach_mm` of a point along x, y and z; empty where none is."""
         middle = self.indices_of(np.atleast_2d(np.asarray(centre_mm, dtype=float)))[0]
-        reach = np.broadcast_to(reach_mm, 3)[list(self.lps_axis)] / self.spacing_mm + 1
+        directions = self.geometry.affine[:3, :3] / self.spacing_mm
+        reach = np.abs(directions).T @ np.broadcast_to(reach_mm, 3) / self.spacing_mm + 1
         low = np.clip(np.floor(middle - reach), 0, self.shape).astype(int)
         high = np.clip(np.ceil(middle + reach) + 1, 0, self.shape).astype(int)
         return tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))  # type: ignore[return-value]
+
+    def seen_by(self, motion: NDArray[np.float64]) -> Grid:
+        """The places of the resting patient that are at these voxels once she has moved by `motion` (4 x 4, LPS mm)."""
+        return Grid(VolumeGeometry(np.linalg.inv(motion) @ self.geometry.affine, self.shape, "PATIENT"))
 
     def part(self, box: tuple[slice, slice, slice], oversampling: int = 1) -> Grid:
         """The voxels of a box, each split into `oversampling` along every axis."""

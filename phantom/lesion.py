@@ -187,11 +187,12 @@ def _block_mean(fine: NDArray[Any]) -> NDArray[np.float32]:
 
 def check_in_view(lesion: Lesion, grid: Grid) -> None:
     """Refuse a grid that does not hold the whole lesion."""
-    first, last = grid.geometry.affine[:3, 3], grid.geometry.map_indices_to_reference(np.array([grid.shape]) - 1)[0]
-    low, high = np.minimum(first, last), np.maximum(first, last)
     radius = float(lesion.semi_axes_mm.max())
+    middle = grid.indices_of(np.atleast_2d(lesion.centre_mm))[0]
+    reach = radius / grid.spacing_mm
+    first, last = grid.geometry.map_indices_to_reference(np.array([(0, 0, 0), grid.shape]) - [[0], [1]])
     require(
-        bool(np.all(lesion.centre_mm - radius >= low) and np.all(lesion.centre_mm + radius <= high)),
+        bool(np.all(middle - reach >= 0) and np.all(middle + reach <= np.array(grid.shape) - 1)),
         f"the lesion at {tuple(np.round(lesion.centre_mm, 1).tolist())} mm (diameter {2 * radius:.0f} mm) is not whole"
-        f" inside the grid, which spans {np.round(low).tolist()} to {np.round(high).tolist()} mm",
+        f" inside the grid, which spans {np.round(first).tolist()} to {np.round(last).tolist()} mm",
     )

@@ -57,11 +57,17 @@ def concentrations(
 
 def dynamic_curves(spec: PhantomSpec, tissues: Mapping[Tissue, Properties]) -> Curves:
     """Noise-free signal of each tissue in each phase under a uniform coil, [P]."""
-    protocol = spec.protocol
     middles = [start + spec.acquisition_s / 2 for start in spec.phase_times_s]
+    return gradient_echo_curves(spec.protocol, tissues, concentrations(middles, spec.injection_time_s, tissues))
+
+
+def gradient_echo_curves(
+    protocol: Protocol, tissues: Mapping[Tissue, Properties], agent: Mapping[Tissue, NDArray[np.float64]]
+) -> Curves:
+    """Signal of each tissue in the spoiled gradient echo, [T]; `agent` is its contrast agent in mol/l, [T]."""
     relaxivity = _relaxivity(protocol)
     curves = {}
-    for tissue, concentration in concentrations(middles, spec.injection_time_s, tissues).items():
+    for tissue, concentration in agent.items():
         properties = tissues[tissue]
         rate = 1 / _t1_s(properties, protocol) + relaxivity * concentration
         magnitude = GAIN * properties.proton_density * properties.suppressed

@@ -44,10 +44,13 @@ class SmoothField:
 
         cos(k.x + phase) factors along the grid's axes, which makes the sum one matrix product.
         """
+        affine = grid.geometry.affine
         factors = [
-            np.exp(1j * np.outer(grid.coordinates(axis), self.waves[:, grid.lps_axis[axis]])) for axis in range(3)
+            np.exp(1j * np.outer(np.arange(length), self.waves @ affine[:3, axis]))
+            for axis, length in enumerate(grid.shape)
         ]
-        planes = factors[0][:, None, :] * factors[1][None, :, :] * np.exp(1j * self.phases)
+        start = np.exp(1j * (self.phases + self.waves @ affine[:3, 3]))
+        planes = factors[0][:, None, :] * factors[1][None, :, :] * start
         planes = planes.reshape(-1, len(self.phases))
         left = np.hstack([planes.real, -planes.imag]).astype(np.float32)
         right = np.hstack([factors[2].real, factors[2].imag]).astype(np.float32)

@@ -36,6 +36,7 @@ class GridSpec:
     slice_spacing_mm: float = 2.5
     centre_lps_mm: tuple[float, float, float] = (0.0, 18.0, -40.0)  # the middle of the breasts in height
     orientation: Orientation = "axial"
+    tilt_deg: float = 0.0  # turns the whole grid about the patient's x axis
 
     def __post_init__(self) -> None:
         for name in ("slices", "rows", "columns"):
@@ -43,6 +44,7 @@ class GridSpec:
         for spacing in (*self.pixel_spacing_mm, self.slice_spacing_mm):
             require(0.1 <= spacing <= 50, f"a spacing of {spacing} mm must be between 0.1 and 50")
         _require_choice("orientation", self.orientation, Orientation)
+        require(abs(self.tilt_deg) <= 45, f"tilt_deg ({self.tilt_deg}) must be between -45 and 45")
 
     def coarser(self, factor: float) -> Self:
         """The same field of view with voxels `factor` times as wide along each axis."""
@@ -133,6 +135,9 @@ class PhantomSpec:
         protocol: The pulse sequence.
         noise_sd: Standard deviation of the noise in each of the two quadrature channels, in signal units.
         coil_bias: 0 for a uniform coil, 1 for the fall of signal with depth of a breast coil.
+        motion_mm: How far the whole patient has moved in each phase, LPS; None for a patient who lies still.
+        rotation_deg: How far she has turned in each phase about x, y and z through the middle of the chest wall,
+            before she is moved; None for a patient who does not turn.
     """
 
     seed: int
@@ -144,6 +149,8 @@ class PhantomSpec:
     protocol: Protocol = field(default_factory=Protocol)
     noise_sd: float = 4.6  # so that air has the mean of 5.7 that it has in our real study
     coil_bias: float = 1.0
+    motion_mm: tuple[tuple[float, float, float], ...] | None = None
+    rotation_deg: tuple[tuple[float, float, float], ...] | None = None
 
     def __post_init__(self) -> None:
         require(0 <= self.seed < 2**63, f"seed ({self.seed}) must be between 0 and 2**63 - 1")
@@ -156,6 +163,16 @@ class PhantomSpec:
         require(self.acquisition_s >= 0, f"acquisition_s ({self.acquisition_s}) must not be negative")
         require(self.noise_sd >= 0, f"noise_sd ({self.noise_sd}) must not be negative")
         require(0 <= self.coil_bias <= 1, f"coil_bias ({self.coil_bias}) must be between 0 and 1")
+        for name, limit in (("motion_mm", 100.0), ("rotation_deg", 45.0)):
+            moved = getattr(self, name)
+            require(
+                moved is None
+                or (
+                    [len(triple) for triple in moved] == [3] * len(times)
+                    and all(abs(value) <= limit for triple in moved for value in triple)
+                ),
+                f"{name} ({moved}) must be a triple within {limit:g} for each of the {len(times)} phases",
+            )
 
     @property
     def injection_time_s(self) -> float:

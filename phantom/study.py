@@ -15,7 +15,8 @@ from phantom.dicom import Identity, StudyContext
 from phantom.errors import require
 from phantom.layouts import DEFAULT, find_layout
 from phantom.randomness import stream
-from phantom.voxels import Phantom
+from phantom.spec import PhantomSpec
+from phantom.voxels import Phantom, simulate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +28,14 @@ class WrittenStudy:
         truth: The file with the truth, outside that folder.
         study_instance_uid: Of the study.
         files: The DICOM files, in no order that means anything.
+        phantom: What the dynamic series shows: its grid and times may be the layout's own.
     """
 
     folder: Path
     truth: Path
     study_instance_uid: str
     files: tuple[Path, ...]
+    phantom: Phantom
 
 
 def write_study(
@@ -47,7 +50,7 @@ def write_study(
     """Write `out/study/*.dcm`, `out/study/clinical.json` and `out/truth.json`.
 
     Args:
-        phantom: The voxels.
+        phantom: The patient and the voxels; layouts with a grid or times of their own take her again.
         layout: Name of the layout.
         out: A folder that is empty, not there yet, or holds a phantom, which is replaced.
         identity: Whose study it is, where it shall not follow from the seed.
@@ -60,14 +63,17 @@ def write_study(
     chosen = find_layout(layout)
     out = Path(out)
     check_free(out)
-    study = StudyContext.create(phantom, layout, chosen.equipment, identity or Identity())
+    views = tuple(_view(phantom, spec) for spec in chosen.views(phantom.spec, phantom.side))
+    phantom = views[0]
+    study = StudyContext.create(views, layout, chosen.equipment, identity or Identity())
     folder = out / "study"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     images = chosen.dynamic(study)
     if distractors:
         images = chain(images, chosen.others(study))
-    files = tuple(_save(images, folder, phantom.spec.seed))
+    encoded = (copy for image in images for copy in chosen.encoded(image))
+    files = tuple(_save(encoded, folder, phantom.spec.seed))
     if clinical:
         record = {"study_instance_uid": study.study_instance_uid} | asdict(study.record)
         _write_json(folder / "clinical.json", {"records": [record]})
@@ -79,8 +85,17 @@ def write_study(
     }
     _write_json(out / "truth.json", truth)
     return WrittenStudy(
-        folder=folder, truth=out / "truth.json", study_instance_uid=study.study_instance_uid, files=files
+        folder=folder,
+        truth=out / "truth.json",
+        study_instance_uid=study.study_instance_uid,
+        files=files,
+        phantom=phantom,
     )
+
+
+def _view(phantom: Phantom, spec: PhantomSpec) -> Phantom:
+    """The same patient as this spec would have her."""
+    return phantom if spec == phantom.spec else simulate(spec)
 
 
 def check_free(out: Path) -> None:

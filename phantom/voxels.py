@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from highdicom.volume import VolumeGeometry
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from phantom.anatomy import Anatomy, coil_sensitivity
 from phantom.errors import require
@@ -16,11 +17,12 @@ from phantom.grid import Grid
 from phantom.lesion import check_in_view
 from phantom.physics import Curves, dynamic_curves
 from phantom.randomness import stream
-from phantom.spec import PhantomSpec
+from phantom.spec import PhantomSpec, Side
 from phantom.tissues import Tissue
 from phantom.truth import LesionTruth, measure
 
 MAXIMUM = 4095  # 12 bits stored, as on the scanners
+PIVOT_LPS_MM = np.array([0.0, 45.0, -40.0])  # middle of the chest wall, on which a prone patient turns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +42,7 @@ class Phantom:
         anatomy: The patient.
         voxels: Signal, [P, S, R, C], of 12 bits.
         geometry: Shape (S, R, C) and LPS affine, mm.
-        lesion_mask: Voxels that the lesion fills by half or more, [S, R, C].
+        lesion_mask: Voxels that the lesion fills by half or more, [S, R, C], where the patient has not moved.
         phases: Times and roles, [P].
         lesion: Measurements of that mask; None without a lesion.
     """
@@ -52,6 +54,11 @@ class Phantom:
     lesion_mask: NDArray[np.bool_]
     phases: tuple[Phase, ...]
     lesion: LesionTruth | None
+
+    @property
+    def side(self) -> Side:
+        """The breast of the lesion; the right one where there is none."""
+        return self.anatomy.lesion.breast.side if self.anatomy.lesion else "right"
 
 
 def simulate(spec: PhantomSpec) -> Phantom:
@@ -68,7 +75,7 @@ def simulate(spec: PhantomSpec) -> Phantom:
     if lesion is not None:
         mask[lesion.box] = lesion.share >= 0.5
         require(bool(mask.any()), f"voxels of {grid.spacing_mm.tolist()} mm are too coarse for a lesion of this size")
-    signal = paint(anatomy, grid, dynamic_curves(spec, anatomy.tissues))
+    signal = _paint_phases(spec, anatomy, grid)
     signal *= coil_sensitivity(spec.seed, grid, spec.coil_bias)
     return Phantom(
         spec=spec,
@@ -81,6 +88,39 @@ def simulate(spec: PhantomSpec) -> Phantom:
         ),
         lesion=measure(mask, grid.geometry) if lesion is not None else None,
     )
+
+
+def displacement(spec: PhantomSpec, phase: int) -> NDArray[np.float64]:
+    """Where the patient's points have moved to in a phase: 4 x 4, from LPS mm at rest to LPS mm then."""
+    motion = np.eye(4)
+    if spec.rotation_deg is not None:
+        motion[:3, :3] = Rotation.from_euler("xyz", spec.rotation_deg[phase], degrees=True).as_matrix()
+    motion[:3, 3] = PIVOT_LPS_MM - motion[:3, :3] @ PIVOT_LPS_MM
+    if spec.motion_mm is not None:
+        motion[:3, 3] += spec.motion_mm[phase]
+    return motion
+
+
+def _paint_phases(spec: PhantomSpec, anatomy: Anatomy, grid: Grid) -> NDArray[np.float32]:
+    """Noise-free signal of all phases under a uniform coil, [P, S, R, C], the patient where she then was."""
+    curves = dynamic_curves(spec, anatomy.tissues)
+    if spec.motion_mm is None and spec.rotation_deg is None:
+        return paint(anatomy, grid, curves)
+    painted = [
+        paint(
+            anatomy,
+            grid.seen_by(displacement(spec, phase)),
+            {tissue: curve[[phase]] for tissue, curve in curves.items()},
+        )
+        for phase in range(len(spec.phase_times_s))
+    ]
+    return np.concatenate(painted)
+
+
+def paint_still(phantom: Phantom, curves: Curves) -> NDArray[np.float32]:
+    """Noise-free signal of the patient at rest on the phantom's grid, under its coil, [len(curve), S, R, C]."""
+    grid = Grid(phantom.geometry)
+    return paint(phantom.anatomy, grid, curves) * coil_sensitivity(phantom.spec.seed, grid, phantom.spec.coil_bias)
 
 
 def paint(anatomy: Anatomy, grid: Grid, curves: Curves) -> NDArray[np.float32]:

@@ -17,7 +17,7 @@ from pcr.clinical import ClinicalRecord, encode
 from pcr.crop import normalise, window_around
 from pcr.manifest import CropSpec, read_metadata
 from pcr.model import PcrModel, load_model
-from pcr.phases import FIRST_PHASE_AFTER_INJECTION_S
+from pcr.contrast import FIRST_PHASE_AFTER_INJECTION_S
 from training.cohorts import DEVELOPMENT, Cohort, CohortError, Imaging, Layout, Patient, PhaseTargets
 from training.crops import centre_window, cut_phases, measure_box, read_region
 from training.figures import measure

@@ -99,16 +99,20 @@ def mark(page: Image.Image, xy: tuple[float, float], text: str, size: int, ancho
 
 def grey(image: npt.NDArray[np.floating], low: float, high: float) -> npt.NDArray[np.float64]:
     """An image as RGB grey levels from 0 to 255, float64 [rows, columns, 3]."""
-    level = np.clip((image.astype(np.float64) - low) / max(high - low, 1e-9), 0, 1) * 255
+    level = image.astype(np.float64)
+    level -= low
+    level /= max(high - low, 1e-9)
+    np.clip(level, 0, 1, out=level)
+    level *= 255
     return np.repeat(level[..., None], 3, axis=2)
 
 
-def heat(background: npt.NDArray[np.float64], share: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Lay heat from 0 to 1 [rows, columns] over RGB [rows, columns, 3]: the more heat, the less see-through."""
+def heat(share: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Heat from 0 to 1 [...]: how much of a picture shows through [..., 1], and the RGB to add to that [..., 3]."""
     places = np.linspace(0, 1, len(_HEAT))
     colour = np.stack([np.interp(share, places, channel) for channel in zip(*_HEAT, strict=True)], axis=-1)
     opacity = _HEAT_OPACITY * np.sqrt(share)[..., None]
-    return background * (1 - opacity) + colour * opacity
+    return 1 - opacity, colour * opacity
 
 
 def to_image(rgb: npt.NDArray[np.float64]) -> Image.Image:

@@ -156,9 +156,15 @@ def _window_panel(case: PredictedCase, index: int, view: View, scales: _Scales) 
     cells = case.attention.cells.get(index)
     rgb = grey(view.sample(_subtraction(case, index)), *scales.subtraction)
     if cells is not None:
-        rows, columns = (np.arange(size) * count // size for size, count in zip(view.shape, cells.shape, strict=True))
-        rgb = heat(rgb, (cells / scales.attention)[np.ix_(rows, columns)])
-        borders = (np.diff(rows, prepend=0)[:, None] > 0) | (np.diff(columns, prepend=0)[None, :] > 0)
+        # The first drawn row and column of each cell.
+        rows, columns = (-(-np.arange(n) * size // n) for size, n in zip(view.shape, cells.shape, strict=True))
+        tiles = [tile for band in np.split(rgb, rows[1:]) for tile in np.split(band, columns[1:], axis=1)]
+        for tile, shown, added in zip(tiles, *heat(cells.ravel() / scales.attention), strict=True):
+            tile *= shown
+            tile += added
+        borders = np.zeros(view.shape, dtype=bool)
+        borders[rows[1:]] = True
+        borders[:, columns[1:]] = True
         rgb[borders] = rgb[borders] * 0.75 + 255 * 0.25
     rgb[view.outline(case.lesion.mask[index], _OUTLINE_WIDTH)] = OUTLINE_RGB
     return to_image(rgb)
@@ -187,7 +193,8 @@ def _legend(page: Image.Image, corner: tuple[int, int], scales: _Scales) -> None
     draw.rectangle((x, y + 32, x + 22, y + 46), outline=WHITE, width=2)
     write(page, (x + 32, y + 28, x + 240, y + 52), [Paragraph("model's window", 16)])
     left = x + 220
-    bar = heat(np.full((22, 240, 3), 90.0), np.tile(np.linspace(0, 1, 240), (22, 1)))
+    shown, added = heat(np.linspace(0, 1, 240))
+    bar = np.tile(90.0 * shown + added, (22, 1, 1))
     page.paste(to_image(bar), (left, y))
     write(page, (left, y + 28, left + 500, y + 52), [Paragraph("0", 16)])
     write(

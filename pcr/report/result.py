@@ -6,9 +6,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from pcr.case import PredictedCase
+from pcr.case import ReportedCase
 from pcr.manifest import ModelFolder
-from pcr.reasons import ReasonCode
+from pcr.phases import NoDynamicSeries
+from pcr.reasons import NotEvaluable, PcrError, ReasonCode
 
 Status = Literal["completed", "not_evaluable", "failed"]
 Point = tuple[float, float, float]
@@ -55,12 +56,27 @@ class RejectedFacts(_Facts):
     reason: str
 
 
+class DynamicCandidateFacts(_Facts):
+    """Volumes of one protocol that could have been the dynamic series, and what speaks for and against them."""
+
+    descriptions: tuple[str, ...]
+    volumes: int
+    points: float
+    evidence: tuple[str, ...]
+
+
 class SelectionFacts(_Facts):
-    """Why this series, why not the others, and how the time of injection is known."""
+    """Why this series, why not the others; the best candidate comes first.
+
+    `time_field` is where the times of the phases come from, `injection_source` how the injection is known; both are
+    null where no series was chosen.
+    """
 
     why: str
+    candidates: tuple[DynamicCandidateFacts, ...]
     rejected: tuple[RejectedFacts, ...]
-    injection_source: Literal["ContrastBolusStartTime", "estimated"]
+    time_field: Literal["AcquisitionTime", "TriggerTime", "ContentTime"] | None = None
+    injection_source: Literal["ContrastBolusStartTime", "estimated"] | None = None
 
 
 class ClinicalFacts(_Facts):
@@ -108,6 +124,29 @@ class AttentionFacts(_Facts):
     inside_lesion_fraction: float
 
 
+class PhaseMotionFacts(_Facts):
+    """How far the breasts lie from where the reference shows them; null where that can not be measured.
+
+    `moved`: the images bear it out, by `similarity_gain` nats of mutual information; else it is what errors measure.
+    """
+
+    index: int
+    mean_mm: float | None
+    p95_mm: float | None
+    similarity_gain: float | None
+    moved: bool
+    corrected: bool
+
+
+class MotionFacts(_Facts):
+    """Motion between phases; `reference` and `index` count the phases from 0, `max_mm` is of those that moved."""
+
+    reference: int
+    phases: tuple[PhaseMotionFacts, ...]
+    max_mm: float
+    corrected: bool
+
+
 class ModelFacts(_Facts):
     """Which model answered, and on what it ran."""
 
@@ -129,7 +168,7 @@ class StudyResult(_Facts):
     phases: tuple[PhaseFacts, ...] = ()
     pre_gap_s: float | None = None
     selection: SelectionFacts | None = None
-    motion: None = None
+    motion: MotionFacts | None = None
     clinical: ClinicalFacts | None = None
     lesion: LesionFacts | None = None
     attention: AttentionFacts | None = None
@@ -171,7 +210,7 @@ def model_facts(folder: ModelFolder, provider: str) -> ModelFacts:
     return ModelFacts(name=folder.name, version=folder.version, sha256=folder.manifest.onnx.sha256, provider=provider)
 
 
-def completed(case: PredictedCase, model: ModelFacts, notice: str, outputs: tuple[str, ...]) -> StudyResult:
+def completed(case: ReportedCase, model: ModelFacts, notice: str, outputs: tuple[str, ...]) -> StudyResult:
     """The result of a study that got its probability."""
     series = case.volume.series
     values = {name: case.clinical.value(name) for name in case.encoded.used_names}
@@ -182,11 +221,10 @@ def completed(case: PredictedCase, model: ModelFacts, notice: str, outputs: tupl
         prediction=PredictionFacts.model_validate(case.prediction),
         phases=tuple(PhaseFacts.model_validate(phase) for phase in series.phases),
         pre_gap_s=series.pre_gap_s,
-        selection=SelectionFacts(
-            why=series.selection.why,
-            rejected=tuple(RejectedFacts.model_validate(rejected) for rejected in series.selection.rejected),
-            injection_source=series.injection_source,
+        selection=SelectionFacts.model_validate(series.selection).model_copy(
+            update={"time_field": series.time_field, "injection_source": series.injection_source}
         ),
+        motion=None if case.volume.motion is None else MotionFacts.model_validate(case.volume.motion),
         clinical=ClinicalFacts(
             used={name: value for name, value in values.items() if value is not None},
             missing=case.encoded.missing_names,
@@ -201,6 +239,14 @@ def completed(case: PredictedCase, model: ModelFacts, notice: str, outputs: tupl
     )
 
 
-def refused(study_instance_uid: str, status: Status, reason: Reason, model: ModelFacts, notice: str) -> StudyResult:
-    """The result of a study that got none."""
-    return StudyResult(notice=notice, status=status, reason=reason, study_instance_uid=study_instance_uid, model=model)
+def refused(study_instance_uid: str, refusal: PcrError, model: ModelFacts, notice: str) -> StudyResult:
+    """The result of a study that got none; where its series are the reason, with what is said of each of them."""
+    seen = refusal.selection if isinstance(refusal, NoDynamicSeries) else None
+    return StudyResult(
+        notice=notice,
+        status="not_evaluable" if isinstance(refusal, NotEvaluable) else "failed",
+        reason=Reason(code=refusal.code, message=refusal.message),
+        study_instance_uid=study_instance_uid,
+        selection=None if seen is None else SelectionFacts.model_validate(seen),
+        model=model,
+    )

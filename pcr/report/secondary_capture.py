@@ -13,14 +13,14 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian
 from pydicom.valuerep import DA, TM
 
-from pcr.case import PredictedCase
+from pcr.case import ReportedCase
+from pcr.frames import Frame
 from pcr.page import OverlayPage
 from pcr.report.identity import take_over_identity
 from pcr.report.provenance import OVERLAY_SERIES_NUMBER, RESEARCH_NOTICE, Provenance, series_description
-from pcr.study import Instance
 
 
-def make_secondary_captures(case: PredictedCase, pages: Sequence[OverlayPage], made: Provenance) -> list[SCImage]:
+def make_secondary_captures(case: ReportedCase, pages: Sequence[OverlayPage], made: Provenance) -> list[SCImage]:
     """One series with one image a page, in the order of the pages.
 
     The page that shows a slice refers to the early and the pre-contrast image it was drawn from (PS3.3 C.7.6.1.1.4).
@@ -29,8 +29,10 @@ def make_secondary_captures(case: PredictedCase, pages: Sequence[OverlayPage], m
     return [_capture(case, page, number, series_uid, made) for number, page in enumerate(pages, start=1)]
 
 
-def _capture(case: PredictedCase, page: OverlayPage, number: int, series_uid: UID, made: Provenance) -> SCImage:
-    sources = [case.volume.series.phase(role).instances[page.slice_index] for role in ("early", "pre")]
+def _capture(case: ReportedCase, page: OverlayPage, number: int, series_uid: UID, made: Provenance) -> SCImage:
+    series = case.volume.series
+    early = series.phase("early").frames[page.slice_index]
+    sources = [early, series.phase("pre").nearest(early)]
     header = sources[0].header
     _, down, right = case.volume.geometry.get_closest_patient_orientation()
     capture = SCImage(
@@ -54,18 +56,20 @@ def _capture(case: PredictedCase, page: OverlayPage, number: int, series_uid: UI
     capture.RecognizableVisualFeatures = "NO"
     capture.ImageComments = RESEARCH_NOTICE
     capture.DerivationDescription = "Lesion outline and attention of the pCR model drawn on the early phase"
-    capture.SourceImageSequence = [_source(instance) for instance in sources]
+    capture.SourceImageSequence = [_source(frame) for frame in sources]
     capture.DateOfSecondaryCapture = DA(made.made_at.date())
     capture.TimeOfSecondaryCapture = TM(made.made_at.time())
     take_over_identity(capture, header)
     return capture
 
 
-def _source(instance: Instance) -> Dataset:
+def _source(frame: Frame) -> Dataset:
     """An item of the Source Image Sequence (PS3.3 C.12.4.1)."""
     item = Dataset()
-    item.ReferencedSOPClassUID = instance.sop_class_uid
-    item.ReferencedSOPInstanceUID = instance.sop_instance_uid
+    item.ReferencedSOPClassUID = frame.instance.sop_class_uid
+    item.ReferencedSOPInstanceUID = frame.instance.sop_instance_uid
+    if frame.number is not None:
+        item.ReferencedFrameNumber = frame.number
     item.SpatialLocationsPreserved = "NO"
     item.PurposeOfReferenceCodeSequence = [CodedConcept.from_code(codes.DCM.SourceImageForImageProcessingOperation)]
     return item

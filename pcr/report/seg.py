@@ -11,11 +11,12 @@ from highdicom.uid import UID
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
-from pcr.case import PredictedCase
+from pcr.case import ReportedCase
 from pcr.lesion import Lesion, LesionSource
 from pcr.report.codes import BREAST, LATERALITY
 from pcr.report.identity import take_over_identity, without_identity
 from pcr.report.provenance import SEGMENTATION_SERIES_NUMBER, SOFTWARE_NAME, Provenance, series_description
+from pcr.report.sources import refer_to, segmented_images
 
 TRACKING_ID = "Lesion 1"
 OUTLINE_RGB = (0, 230, 200)
@@ -35,23 +36,23 @@ _ALGORITHM_FAMILIES: dict[LesionSource, Code] = {
 }
 
 
-def make_segmentation(case: PredictedCase, made: Provenance) -> Segmentation:
+def make_segmentation(case: ReportedCase, made: Provenance) -> Segmentation:
     """The lesion as a BINARY segmentation with one segment, frame by frame on the early phase's own planes.
 
     Planes without lesion have no frame. The planes are copied from the source images, not computed, since viewers
     match them exactly.
     """
     slice_spacing_mm = case.volume.geometry.spacing_between_slices
-    headers = [instance.header for instance in case.volume.series.phase("early").instances]
-    sources = [without_identity(header, slice_spacing_mm) for header in headers]
+    frames = case.volume.series.phase("early").frames
+    header = without_identity(frames[0].header, slice_spacing_mm)
     segmentation = Segmentation(
-        source_images=sources,
-        pixel_array=case.lesion.mask.astype(np.uint8),
+        source_images=segmented_images(frames, slice_spacing_mm),
+        pixel_array=case.lesion.mask.view(np.uint8),
         segmentation_type=SegmentationTypeValues.BINARY,
         segment_descriptions=[_segment(case.lesion, made)],
         pixel_measures=PixelMeasuresSequence(
-            pixel_spacing=sources[0].PixelSpacing,
-            slice_thickness=sources[0].SliceThickness,
+            pixel_spacing=header.PixelSpacing,
+            slice_thickness=header.SliceThickness,
             spacing_between_slices=slice_spacing_mm,
         ),
         series_instance_uid=UID(),
@@ -65,7 +66,8 @@ def make_segmentation(case: PredictedCase, made: Provenance) -> Segmentation:
         **made.equipment,
     )
     segmentation.BodyPartExamined = "BREAST"
-    take_over_identity(segmentation, headers[0])
+    refer_to(segmentation, frames)
+    take_over_identity(segmentation, frames[0].header)
     return segmentation
 
 

@@ -21,7 +21,8 @@ from highdicom.sr import (
 from highdicom.uid import UID
 from pydicom.sr.codedict import codes
 
-from pcr.case import PredictedCase
+from pcr.case import ReportedCase
+from pcr.frames import Frame
 from pcr.phases import Phase
 from pcr.report.codes import CONTRAST_PHASE, MRI_OF_BREAST, PHASES, TIME_SINCE_INJECTION, private_scheme
 from pcr.report.identity import take_over_identity, without_identity
@@ -35,17 +36,17 @@ from pcr.report.provenance import (
 from pcr.report.sr_groups import clinical_group, lesion_group, prediction_group
 
 
-def make_report(case: PredictedCase, segmentation: Segmentation, made: Provenance) -> Comprehensive3DSR:
+def make_report(case: ReportedCase, segmentation: Segmentation, made: Provenance) -> Comprehensive3DSR:
     """The report of one prediction: unverified, preliminary, complete as far as the device goes.
 
     The image library shows one image of each phase, so that a person can read it; every image of every phase and the
     segmentation are the evidence (PS3.3 C.17.2.3). `segmentation` is that of the same case.
     """
     spacing = case.volume.geometry.spacing_between_slices
-    source = case.volume.series.phase("early").instances[0].header
-    evidence = [i.header for phase in case.volume.series.phases for i in phase.instances]
+    source = case.volume.series.phase("early").frames[0].header
+    instances = {f.instance.sop_instance_uid: f.instance for p in case.volume.series.phases for f in p.frames}
     report = Comprehensive3DSR(
-        evidence=[without_identity(source, spacing), *evidence, segmentation],
+        evidence=[without_identity(source, spacing), *(i.header for i in instances.values()), segmentation],
         content=_content(case, segmentation, made),
         series_instance_uid=UID(),
         series_number=REPORT_SERIES_NUMBER,
@@ -62,7 +63,7 @@ def make_report(case: PredictedCase, segmentation: Segmentation, made: Provenanc
     return report
 
 
-def _content(case: PredictedCase, segmentation: Segmentation, made: Provenance) -> MeasurementReport:
+def _content(case: ReportedCase, segmentation: Segmentation, made: Provenance) -> MeasurementReport:
     """TID 1500; its image library (TID 1600) is put in front of the measurements, where the template has it."""
     content = MeasurementReport(
         observation_context=ObservationContext(observer_device_context=_device(made)),
@@ -92,23 +93,26 @@ def _device(made: Provenance) -> ObserverContext:
     )
 
 
-def _image_library(case: PredictedCase) -> ContainerContentItem:
+def _image_library(case: ReportedCase) -> ContainerContentItem:
     """TID 1600 with a group for each phase that holds its slice through the lesion's largest section."""
     library = ContainerContentItem(name=codes.DCM.ImageLibrary, relationship_type=RelationshipTypeValues.CONTAINS)
     spacing = case.volume.geometry.spacing_between_slices
+    series = case.volume.series
+    largest = series.phase("early").frames[case.lesion.largest_slice]
     library.ContentSequence = ContentSequence(
-        [_phase_group(phase, case.lesion.largest_slice, spacing) for phase in case.volume.series.phases]
+        [_phase_group(phase, phase.nearest(largest), spacing) for phase in series.phases]
     )
     return library
 
 
-def _phase_group(phase: Phase, slice_index: int, slice_spacing_mm: float) -> ContainerContentItem:
+def _phase_group(phase: Phase, frame: Frame, slice_spacing_mm: float) -> ContainerContentItem:
     """One group of TID 1600: which phase, how long after injection, and one image of it (TID 1601)."""
-    header = without_identity(phase.instances[slice_index].header, slice_spacing_mm)
+    header = without_identity(frame.header, slice_spacing_mm)
     image = ImageContentItem(
         name=codes.SCT.Source,
         referenced_sop_class_uid=header.SOPClassUID,
         referenced_sop_instance_uid=header.SOPInstanceUID,
+        referenced_frame_numbers=None if frame.number is None else [frame.number],
         relationship_type=RelationshipTypeValues.CONTAINS,
     )
     image.ContentSequence = ImageLibraryEntryDescriptors(header)

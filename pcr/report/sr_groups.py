@@ -20,7 +20,7 @@ from highdicom.uid import UID
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
-from pcr.case import PredictedCase
+from pcr.case import ReportedCase
 from pcr.manifest import ClinicalName
 from pcr.report import codes as concepts
 from pcr.report.identity import writable
@@ -29,7 +29,7 @@ from pcr.report.seg import ALGORITHM_NAMES
 
 
 def lesion_group(
-    case: PredictedCase, segmentation: Segmentation, made: Provenance
+    case: ReportedCase, segmentation: Segmentation, made: Provenance
 ) -> VolumetricROIMeasurementsAndQualitativeEvaluations:
     """TID 1411: the lesion that segment 1 of `segmentation` outlines, and what was measured inside it."""
     lesion, kinetics = case.lesion, case.lesion.kinetics
@@ -56,7 +56,7 @@ def lesion_group(
     )
 
 
-def prediction_group(case: PredictedCase, made: Provenance) -> MeasurementsAndQualitativeEvaluations:
+def prediction_group(case: ReportedCase, made: Provenance) -> MeasurementsAndQualitativeEvaluations:
     """TID 1501: the probability of pCR, what it rests on, which algorithm gave it (TID 4019), and what to mind."""
     prediction = case.prediction
     inside = case.attention.inside_fraction(case.lesion.mask)
@@ -92,7 +92,7 @@ def prediction_group(case: PredictedCase, made: Provenance) -> MeasurementsAndQu
     return group
 
 
-def clinical_group(case: PredictedCase) -> MeasurementsAndQualitativeEvaluations:
+def clinical_group(case: ReportedCase) -> MeasurementsAndQualitativeEvaluations:
     """TID 1501: the clinical inputs that the prediction used, with their values, and those that were missing."""
     age = case.clinical.age
     used, missing = case.encoded.used_names, case.encoded.missing_names
@@ -116,7 +116,7 @@ def clinical_group(case: PredictedCase) -> MeasurementsAndQualitativeEvaluations
     return group
 
 
-def _coded(case: PredictedCase, name: ClinicalName) -> Code | None:
+def _coded(case: ReportedCase, name: ClinicalName) -> Code | None:
     """The coded answer of a clinical variable; None for one that is a number."""
     value = getattr(case.clinical, name)
     if isinstance(value, bool):
@@ -129,31 +129,32 @@ def _measured(name: Code, value: float, unit: Code) -> Measurement:
     return Measurement(name=name, value=round(float(value), 2), unit=unit)
 
 
-def _site(case: PredictedCase) -> FindingSite:
+def _site(case: ReportedCase) -> FindingSite:
     return FindingSite(anatomic_location=concepts.BREAST, laterality=concepts.LATERALITY[case.lesion.laterality])
 
 
-def _referenced_segment(case: PredictedCase, segmentation: Segmentation) -> ReferencedSegment:
+def _referenced_segment(case: ReportedCase, segmentation: Segmentation) -> ReferencedSegment:
     """Segment 1 and the images it was outlined on (highdicom's own shortcut fails on a single segment)."""
     first, last = case.lesion.slice_range
-    instances = case.volume.series.phase("early").instances[first : last + 1]
+    frames = case.volume.series.phase("early").frames[first : last + 1]
     return ReferencedSegment(
         sop_class_uid=segmentation.SOPClassUID,
         sop_instance_uid=segmentation.SOPInstanceUID,
         segment_number=1,
         source_images=[
             SourceImageForSegmentation(
-                referenced_sop_class_uid=instance.sop_class_uid,
-                referenced_sop_instance_uid=instance.sop_instance_uid,
+                referenced_sop_class_uid=frame.instance.sop_class_uid,
+                referenced_sop_instance_uid=frame.instance.sop_instance_uid,
+                referenced_frame_numbers=None if frame.number is None else [frame.number],
             )
-            for instance in instances
+            for frame in frames
         ],
     )
 
 
-def _comment(group: MeasurementsAndQualitativeEvaluations, case: PredictedCase, comments: tuple[str, ...]) -> None:
+def _comment(group: MeasurementsAndQualitativeEvaluations, case: ReportedCase, comments: tuple[str, ...]) -> None:
     """Sentences for the reader, as far as the study's character set can hold them."""
-    header = case.volume.series.phase("early").instances[0].header
+    header = case.volume.series.phase("early").frames[0].header
     group[0].ContentSequence.extend(
         TextContentItem(
             name=codes.DCM.Comment,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pcr.case import PredictedCase
+from pcr.case import ReportedCase
 from pcr.clinical import ClinicalRecord
 from pcr.manifest import ClinicalName
 from pcr.phases import DceSeries
@@ -23,7 +23,7 @@ _NAMES: dict[ClinicalName, str] = {
 _SOURCES = {"kinetic": "kinetic localizer", "segmentation": "segmentation in the study"}
 
 
-def headline(case: PredictedCase) -> list[Paragraph]:
+def headline(case: ReportedCase) -> list[Paragraph]:
     """The probability, how far the model's parts differ, and where it stands to the threshold."""
     p = case.prediction
     low, high = p.interval
@@ -50,7 +50,7 @@ def headline(case: PredictedCase) -> list[Paragraph]:
     ]
 
 
-def details(case: PredictedCase, made: Provenance) -> list[Paragraph]:
+def details(case: ReportedCase, made: Provenance) -> list[Paragraph]:
     """Lesion, kinetics, inputs, phases, attention and model, each under its heading."""
     used = [describe(case.clinical, name) for name in _NAMES if name in case.encoded.used_names]
     missing = [_NAMES[name] for name in _NAMES if name in case.encoded.missing_names]
@@ -71,7 +71,7 @@ def details(case: PredictedCase, made: Provenance) -> list[Paragraph]:
     ]
 
 
-def notes(case: PredictedCase) -> list[Paragraph]:
+def notes(case: ReportedCase) -> list[Paragraph]:
     """The warnings; an empty list where there are none."""
     if not case.warnings:
         return []
@@ -109,10 +109,10 @@ def phase_lines(series: DceSeries) -> list[str]:
     return [times, "injection time estimated"] if series.injection_source == "estimated" else [times]
 
 
-def slice_name(case: PredictedCase, index: int) -> str:
+def slice_name(case: ReportedCase, index: int) -> str:
     """How a reader finds a slice in the viewer: series and image number, and where it lies in the patient."""
     geometry = case.volume.geometry
-    header = case.volume.series.phase("early").instances[index].header
+    header = case.volume.series.phase("early").frames[index].header
     centre = [index, (geometry.spatial_shape[1] - 1) / 2, (geometry.spatial_shape[2] - 1) / 2]
     axis = int(np.argmax(np.abs(np.asarray(geometry.affine)[:3, 0])))
     position = geometry.map_indices_to_reference(np.asarray([centre]))[0][axis]
@@ -120,13 +120,13 @@ def slice_name(case: PredictedCase, index: int) -> str:
     return f"series {series}, image {image}, {AXIS_LETTERS[axis][int(position > 0)]} {abs(position):.1f} mm"
 
 
-def most_attended_slice(case: PredictedCase) -> int:
+def most_attended_slice(case: ReportedCase) -> int:
     """The slice that holds the largest share of the attention."""
     cells = case.attention.cells
     return max(cells, key=lambda index: float(cells[index].sum()))
 
 
-def _attention_lines(case: PredictedCase) -> list[str]:
+def _attention_lines(case: ReportedCase) -> list[str]:
     most = most_attended_slice(case)
     share = float(case.attention.cells[most].sum())
     return [
@@ -135,7 +135,7 @@ def _attention_lines(case: PredictedCase) -> list[str]:
     ]
 
 
-def _lesion_lines(case: PredictedCase) -> list[str]:
+def _lesion_lines(case: ReportedCase) -> list[str]:
     lesion, kinetics, box = case.lesion, case.lesion.kinetics, case.lesion.box
     ser = kinetics.signal_enhancement_ratio
     return [

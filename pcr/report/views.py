@@ -52,7 +52,11 @@ class View:
     def outline(self, mask: npt.NDArray[np.bool_], width: int) -> npt.NDArray[np.bool_]:
         """A line of `width` drawn pixels just outside a mask [rows, columns]: the lesion itself stays visible."""
         inside = self.inside(mask)
-        line: npt.NDArray[np.bool_] = binary_dilation(inside, iterations=width) & ~inside
+        line = np.zeros_like(inside)
+        drawn_at = [np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0)]
+        if all(at.size for at in drawn_at):
+            near = tuple(slice(max(at[0] - width, 0), at[-1] + width + 1) for at in drawn_at)
+            line[near] = binary_dilation(inside[near], iterations=width) & ~inside[near]
         return line
 
     def place(self, row: float, column: float) -> tuple[float, float]:

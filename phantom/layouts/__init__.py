@@ -5,11 +5,17 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from phantom.errors import PhantomError
-from phantom.layouts import ge, generic, siemens
+from phantom.layouts import enhanced, ge, generic, ispy1, no_breast, odd_geometry, philips, siemens, syntaxes
 from phantom.layouts.base import Layout
 
 DEFAULT = "duke-siemens-series-per-phase"
-LAYOUTS = MappingProxyType({layout.name: layout for layout in (*siemens.LAYOUTS, *ge.LAYOUTS, *generic.LAYOUTS)})
+LAYOUTS = MappingProxyType(
+    {
+        layout.name: layout
+        for module in (siemens, ge, philips, ispy1, generic, enhanced, syntaxes, odd_geometry, no_breast)
+        for layout in module.LAYOUTS
+    }
+)
 
 
 def find_layout(name: str) -> Layout:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from pydicom.dataset import Dataset
 
 from phantom import distractors
 from phantom.dicom import Series, StudyContext, gradient_echo
+from phantom.dixon import dixon_contrasts
 from phantom.layouts.base import Layout, one_series
+
+EQUIPMENT = {
+    "Manufacturer": "Simulated",
+    "ManufacturerModelName": "Phantom",
+    "SoftwareVersions": "simulated",
+    "DeviceSerialNumber": "0",
+}
 
 
 def _times_only(study: StudyContext) -> Iterator[Dataset]:
@@ -25,6 +34,23 @@ def _times_only(study: StudyContext) -> Iterator[Dataset]:
     )
 
 
+def _two_echoes(study: StudyContext) -> Iterator[Dataset]:
+    """Two echoes of every phase in one series, at times so near that both are written as one EchoTime."""
+    contrasts = dixon_contrasts(study.phantom)
+    sequence = gradient_echo(study.phantom.spec.protocol) | {"ScanOptions": ""}
+    series = Series(number=3, description="DYNAMIC BREAST DIXON", start_s=0.0, sequence=sequence)
+    phases, slices = study.phantom.voxels.shape[:2]
+    for echo, kind in enumerate(("OPP_PHASE", "IN_PHASE"), start=1):
+
+        def attributes(phase: int, index: int, echo: int = echo, kind: str = kind) -> dict[str, Any]:
+            return {"EchoNumbers": echo, "pixels": contrasts[kind][phase, index]} | study.agent(phase)
+
+        def instance(phase: int, index: int, echo: int = echo) -> int:
+            return ((echo - 1) * phases + phase) * slices + index + 1
+
+        yield from one_series(study, series, attributes=attributes, instance=instance)
+
+
 def _others(study: StudyContext) -> Iterator[Dataset]:
     yield from distractors.localizer(study, 1)
     yield from distractors.t1_after_contrast(study, 8, "T1 +C")
@@ -34,13 +60,16 @@ LAYOUTS = (
     Layout(
         name="times-only",
         summary="any vendor, behind a gateway: one series, only AcquisitionTime tells the phases apart",
-        equipment={
-            "Manufacturer": "Simulated",
-            "ManufacturerModelName": "Phantom",
-            "SoftwareVersions": "simulated",
-            "DeviceSerialNumber": "0",
-        },
+        equipment=EQUIPMENT,
         dynamic=_times_only,
         others=_others,
+    ),
+    Layout(
+        name="any-dixon-echoes",
+        summary="any vendor: two echoes of every phase in one series, told apart by EchoNumbers only",
+        equipment=EQUIPMENT,
+        dynamic=_two_echoes,
+        others=_others,
+        outcome="unsupported_object",
     ),
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pydicom
 import pytest
 from pydicom.encaps import encapsulate
-from pydicom.uid import CTImageStorage, EnhancedMRImageStorage, JPEGLosslessSV1
+from pydicom.uid import CTImageStorage, EnhancedMRImageStorage, HTJ2KLossless
 
 from .conftest import MODELS, Outcome, Run, by_description, dicom_files, edit
 
@@ -66,20 +66,24 @@ def _missing_in_all(folder: Path) -> None:
         _delete([_paths(folder, description)[9]])
 
 
-def _lossless_jpeg(folder: Path) -> None:
+def _high_throughput_jpeg(folder: Path) -> None:
     def compress(dataset: pydicom.Dataset) -> None:
-        dataset.file_meta.TransferSyntaxUID = JPEGLosslessSV1
+        dataset.file_meta.TransferSyntaxUID = HTJ2KLossless
         dataset.PixelData = encapsulate([b"\xff\xd8 not decodable here \xff\xd9"])
         dataset["PixelData"].VR = "OB"
 
     edit(_paths(folder, *DYNAMIC), compress)
 
 
-def _enhanced(folder: Path) -> None:
+def _enhanced_in_name_only(folder: Path) -> None:
     def to_enhanced(dataset: pydicom.Dataset) -> None:
         dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = EnhancedMRImageStorage
 
     edit(dicom_files(folder), to_enhanced)
+
+
+def _without_positions(folder: Path) -> None:
+    edit(_paths(folder, *DYNAMIC), lambda dataset: dataset.__delattr__("ImagePositionPatient"))
 
 
 def _cut_pixels(folder: Path) -> None:
@@ -120,8 +124,9 @@ def _record(**fields: object) -> Callable[[Path], None]:
         ("mixed_geometry", _other_spacing),
         ("missing_slices", _missing_slice),
         ("missing_slices", _missing_in_all),
-        ("unsupported_transfer_syntax", _lossless_jpeg),
-        ("unsupported_object", _enhanced),
+        ("unsupported_transfer_syntax", _high_throughput_jpeg),
+        ("corrupt_pixels", _enhanced_in_name_only),
+        ("unsupported_object", _without_positions),
         ("corrupt_pixels", _cut_pixels),
         ("mixed_patients", _two_patients),
         ("outside_model_domain", _man),

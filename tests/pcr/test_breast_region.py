@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from lesion_phantoms import CHEST
+from scipy import ndimage
 
-from pcr.breast_region import find_breast_region
+from pcr.breast_region import SKIN_MM, _behind_the_skin, find_breast_region
 from pcr.volume import axis_aligned_grid, resample
 from phantom import PhantomSpec, simulate
 
@@ -40,3 +45,12 @@ def test_a_field_of_view_of_one_breast_has_no_midline() -> None:
     region = find_breast_region(body, SPACING_MM)
     assert region.mask.any()
     assert region.midline_column is None
+
+
+@given(arrays(np.int64, (6, 7), elements=st.integers(0, 12)))
+def test_the_breast_begins_where_the_distance_from_the_air_says(skin: npt.NDArray[np.int64]) -> None:
+    assume(skin.any())
+    rows = np.arange(12)[:, None]
+    behind_skin = rows >= skin[:, None, :]
+    deep = ndimage.distance_transform_edt(behind_skin, sampling=1.5) > SKIN_MM
+    np.testing.assert_array_equal(rows >= _behind_the_skin(skin, 12, 1.5)[:, None, :], deep)

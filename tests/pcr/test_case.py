@@ -24,16 +24,17 @@ def case() -> Case:
 
 def test_the_next_case_has_all_that_was_had_and_what_was_found() -> None:
     before = case()
-    dce = grow(before, DceCase, volume=VOLUME)
+    dce = grow(before, DceCase, volumes=(VOLUME,))
     lesion = outlined(MASK, VOLUME, source="kinetic", laterality="left")
-    after = grow(dce, LesionCase, lesion=lesion)
+    after = grow(dce, LesionCase, volume=VOLUME, lesion=lesion)
     assert (after.study, after.clinical, after.timings_s) == (before.study, before.clinical, before.timings_s)
     assert after.volume is VOLUME
     assert after.lesion is lesion
 
 
 def test_warnings_are_added_in_the_order_in_which_they_arise() -> None:
-    assert grow(case(), DceCase, volume=VOLUME, warnings=("second", "third")).warnings == ("first", "second", "third")
+    grown = grow(case(), DceCase, volumes=(VOLUME,), warnings=("second", "third"))
+    assert grown.warnings == ("first", "second", "third")
 
 
 def test_a_case_without_what_its_kind_holds_can_not_be_made() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from highdicom.volume import VolumeGeometry
@@ -31,7 +33,7 @@ def on_ramps(spacing: tuple[float, float, float] = (2.5, 1.5, 0.8)) -> tuple[Dce
     _, rows, columns = SHAPE
     phase, place, row, column = np.indices((4, 14, rows, columns), dtype=np.float32)
     volume, lesion = with_lesion(ball(SHAPE, (6, 30, 40), 4), grid_of(SHAPE, spacing))
-    return DceVolume(volume.series, 1e6 * phase + 1e4 * place + 100 * row + column, volume.geometry), lesion
+    return replace(volume, pixels=1e6 * phase + 1e4 * place + 100 * row + column), lesion
 
 
 # Slices

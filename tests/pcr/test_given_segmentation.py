@@ -13,14 +13,13 @@ from outlines import segmentation
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
-from tiny_mr import CROP, OBLIQUE, dynamic, of_phase, save
+from tiny_mr import OBLIQUE, dce_of, dynamic, of_phase, save
 from volumes import ball
 
 from pcr.given_segmentation import LESION_CODES, GivenSegmentations, read_given_segmentations
-from pcr.phases import select_dce
 from pcr.report.provenance import MANUFACTURER, SOFTWARE_NAME
 from pcr.study import Study, read_inbox
-from pcr.volume import DceVolume, load
+from pcr.volume import DceVolume, VolumeLimits, load
 
 SHAPE = (10, 8, 10)
 MASK = ball(SHAPE, (4, 3, 6), 2.2)
@@ -54,7 +53,7 @@ def give(tmp_path: Path) -> Give:
         made = segmentation(sources(of_phase(images, 1)), *(masks or (MASK,)), **how)
         made.save_as(tmp_path / "segmentation")
         (study,) = read_inbox(tmp_path).studies
-        return Given(tmp_path, study, load(select_dce(study, CROP), max_voxels=10**9))
+        return Given(tmp_path, study, load(dce_of(study), VolumeLimits()))
 
     return given
 

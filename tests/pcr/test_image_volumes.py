@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydicom.uid import EnhancedMRImageStorage
+from pydicom.uid import CTImageStorage, EnhancedMRImageStorage
 from tiny_mr import (
     AXIAL,
     CORONAL,
@@ -24,8 +24,10 @@ from tiny_mr import (
     study_of,
 )
 
-from pcr.image_plane import position_mm, slice_normal
-from pcr.image_volumes import ImageVolume, RejectedSeries, candidate_volumes, moment, values_of
+from pcr.image_plane import plane_of
+from pcr.image_times import moment
+from pcr.image_volumes import ImageVolume, RejectedSeries, candidate_volumes
+from pcr.series_evidence import values_of
 
 
 def volumes_of(images: Images) -> list[ImageVolume]:
@@ -37,7 +39,7 @@ def rejected_of(images: Images) -> Sequence[RejectedSeries]:
 
 
 def uids(volume: ImageVolume) -> set[str]:
-    return {instance.sop_instance_uid for instance in volume.instances}
+    return {frame.instance.sop_instance_uid for frame in volume.frames}
 
 
 def expected(images: Images, phase: int) -> set[str]:
@@ -89,7 +91,7 @@ def test_phases_that_overlap_in_time_are_not_told_apart_by_it() -> None:
 @pytest.mark.parametrize("gap_mm", [GAP_MM, -GAP_MM])
 def test_slices_of_a_volume_rise_along_the_normal_however_they_are_numbered(axes, gap_mm: float) -> None:
     (volume,) = volumes_of(dynamic(1, axes=axes, gap_mm=gap_mm))
-    along = [position_mm(instance.header) for instance in volume.instances]
+    along = [plane.along_normal_mm for plane in volume.planes]
     np.testing.assert_allclose(np.diff(along), GAP_MM, atol=1e-4)
 
 
@@ -107,7 +109,8 @@ def test_positions_that_differ_by_rounding_between_phases_are_the_same(jitter: l
     [
         ({"Modality": "SEG"}, "modality is SEG"),
         ({"Modality": ""}, "modality is missing"),
-        ({"SOPClassUID": EnhancedMRImageStorage}, "Enhanced MR Image Storage, which is not read"),
+        ({"SOPClassUID": CTImageStorage}, "CT Image Storage, which is no MR image"),
+        ({"SOPClassUID": EnhancedMRImageStorage}, "multi-frame image"),
         ({"ImageType": ["DERIVED", "PRIMARY"]}, "image type is DERIVED/PRIMARY"),
         ({"ImageType": "DERIVED"}, "image type is DERIVED,"),
         ({"ImageType": None}, "image type is missing"),
@@ -165,14 +168,14 @@ def test_a_series_without_positions_is_unsafe(position) -> None:
 @pytest.mark.parametrize("orientation", [AXIAL, SAGITTAL, CORONAL, OBLIQUE])
 def test_the_normal_makes_slice_row_and_column_right_handed(orientation) -> None:
     image = mr_image(axes=orientation)
-    normal, (along_row, along_column) = slice_normal(image), np.array(orientation)
+    normal, (along_row, along_column) = plane_of(image).normal, np.array(orientation)
     # Array axes are (slice, row, column): the row index runs down the columns.
     assert np.linalg.det(np.stack([normal, along_column, along_row])) == pytest.approx(1)
 
 
 @given(place=st.integers(0, 30), axes=st.sampled_from([AXIAL, SAGITTAL, CORONAL, OBLIQUE]))
 def test_the_position_along_the_normal_moves_by_the_gap(place: int, axes) -> None:
-    moved = position_mm(mr_image(place=place, axes=axes)) - position_mm(mr_image(axes=axes))
+    moved = plane_of(mr_image(place=place, axes=axes)).along_normal_mm - plane_of(mr_image(axes=axes)).along_normal_mm
     assert abs(moved) == pytest.approx(place * GAP_MM, abs=1e-4)
 
 
@@ -206,3 +209,4 @@ def test_values_of_an_attribute_do_not_depend_on_their_order() -> None:
     assert values_of(image.get("SequenceVariant")) == ("OSP", "SP")
     assert values_of(image.get("ScanningSequence")) == ("GR",)
     assert values_of(image.get("ScanOptions")) == ()
+    assert values_of(mr_image(EchoNumbers=1).get("EchoNumbers")) == ("1",)

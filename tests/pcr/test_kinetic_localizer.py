@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from lesion_phantoms import CHEST, PHANTOMS, Found
@@ -73,7 +75,7 @@ def test_a_vessel_as_bright_as_the_lesion_does_not_take_its_place() -> None:
     vessel = (np.hypot(places[:, 0] - x, places[:, 2] - z) < 2.5).reshape(shape)
     volume = volume_of_phantom(phantom)
     pixels = volume.pixels + vessel * np.reshape([0, 300, 350, 320, 300], (5, 1, 1, 1))
-    lesion = find_lesion(DceVolume(volume.series, pixels, volume.geometry), LocalizerSettings())
+    lesion = find_lesion(replace(volume, pixels=pixels), LocalizerSettings())
     assert np.linalg.norm(np.subtract(lesion.centroid_lps_mm, phantom.lesion.centroid_lps_mm)) < 3
 
 
@@ -103,7 +105,7 @@ def test_a_lesion_in_a_field_of_view_of_one_breast_is_found() -> None:
 def test_a_flat_image_in_time_is_no_lesion() -> None:
     volume, _ = one_breast()
     still = np.repeat(volume.pixels[:1], 4, axis=0)
-    assert "nothing enhances" in refusal_of(DceVolume(volume.series, still, volume.geometry)).message
+    assert "nothing enhances" in refusal_of(replace(volume, pixels=still)).message
 
 
 @pytest.mark.parametrize(

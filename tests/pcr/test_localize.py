@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from lesion_phantoms import PHANTOMS
 from outlines import segmentation
-from tiny_mr import CROP
+from tiny_mr import dce_of
 
 from pcr.localize import Localization, LocalizationSettings, locate
-from pcr.phases import select_dce
 from pcr.reasons import NotEvaluable
 from pcr.study import read_inbox
-from pcr.volume import DceVolume, load
+from pcr.volume import VolumeLimits, load
 from phantom import Phantom, simulate, write_study
 
 
@@ -37,14 +37,14 @@ def located(folder: Path, request: pytest.FixtureRequest):
         path = folder / "segmentation"
         request.addfinalizer(lambda: path.unlink(missing_ok=True))
         (study,) = read_inbox(folder).studies
-        volume = load(select_dce(study, CROP), max_voxels=10**9)
+        volume = load(dce_of(study), VolumeLimits())
         if masks:
-            sources = [instance.header for instance in volume.series.phase("early").instances]
+            sources = [frame.header for frame in volume.series.phase("early").frames]
             segmentation(sources, *masks, **how).save_as(path)
             (study,) = read_inbox(folder).studies
         if blank:
-            volume = DceVolume(volume.series, np.zeros_like(volume.pixels), volume.geometry)
-        return locate(study, volume, LocalizationSettings())
+            volume = replace(volume, pixels=np.zeros_like(volume.pixels))
+        return locate(study, (volume,), LocalizationSettings())
 
     return locate_with
 

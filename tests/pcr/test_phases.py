@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pydicom
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
-from pydicom.uid import EnhancedMRImageStorage
 from tiny_mr import (
     AXIAL,
     CORONAL,
@@ -19,6 +18,7 @@ from tiny_mr import (
     SLICES,
     Images,
     change,
+    dce_of,
     dynamic,
     in_one_series,
     mr_image,
@@ -28,11 +28,12 @@ from tiny_mr import (
     study_of,
 )
 
+from pcr.frames import Frame
 from pcr.manifest import CropSpec
 from pcr.phases import DceSeries, Phase, Selection, select_dce
+from pcr.pixels import read_signal, signal_dtype
 from pcr.reasons import NotEvaluable
 from pcr.study import read_inbox
-from phantom import Phantom, WrittenStudy
 
 ROLES = ("pre", "early", "late")
 
@@ -57,61 +58,14 @@ def in_layout(layout: str, slices: int = SLICES) -> Images:
 each_layout = pytest.mark.parametrize("layout", ["series-per-phase", "acquisition-number", "times"])
 
 
+def signal_of(frames: Sequence[Frame]) -> np.ndarray:
+    signal = np.empty((len(frames), *frames[0].plane.matrix[2:4]), signal_dtype(frames))
+    read_signal(frames, signal)
+    return signal
+
+
 def uids(series: DceSeries) -> list[list[str]]:
-    return [[instance.sop_instance_uid for instance in phase.instances] for phase in series.phases]
-
-
-# The layouts that scanners write
-
-
-@pytest.fixture(scope="module")
-def series(study_in_each_layout: WrittenStudy) -> DceSeries:
-    (study,) = read_inbox(study_in_each_layout.folder).studies
-    return select_dce(study, CROP)
-
-
-def test_every_layout_gives_all_phases_at_their_times(series: DceSeries, coarse_phantom: Phantom) -> None:
-    times = [phase.time_s for phase in coarse_phantom.phases]
-    assert [phase.time_s for phase in series.phases] == times
-    assert series.pre_gap_s == times[1]
-
-
-def test_every_layout_gives_every_image_of_every_phase_once(series: DceSeries, coarse_phantom: Phantom) -> None:
-    slices = coarse_phantom.geometry.spatial_shape[0]
-    assert [len(phase.instances) for phase in series.phases] == [slices] * 5
-    assert len({uid for phase in uids(series) for uid in phase}) == 5 * slices
-
-
-def test_every_layout_gives_each_phase_its_own_pixels(series: DceSeries, coarse_phantom: Phantom) -> None:
-    for phase, voxels in zip(series.phases, coarse_phantom.voxels, strict=True):
-        np.testing.assert_array_equal([i.pixels() for i in phase.instances], voxels)
-
-
-def test_every_layout_has_three_distinct_roles_in_order_of_time(series: DceSeries) -> None:
-    places = [series.index(role) for role in ROLES]
-    assert places[0] == 0 < places[1] < places[2]
-    assert series.phase("early").after_injection_s == pytest.approx(120, abs=45)
-    assert series.phase("late") is series.phases[-1]
-
-
-def test_every_layout_rejects_each_series_that_is_no_phase_with_a_reason(
-    series: DceSeries, study_in_each_layout: WrittenStudy
-) -> None:
-    headers = [pydicom.dcmread(path, stop_before_pixels=True) for path in study_in_each_layout.files]
-    descriptions = {h.SeriesInstanceUID: h.SeriesDescription for h in headers}
-    dynamic_uids = {phase.series_instance_uid for phase in series.phases}
-    rejected = {r.series_instance_uid: r for r in series.selection.rejected}
-    assert set(rejected) == set(descriptions) - dynamic_uids
-    assert all(r.reason and r.description == descriptions[uid] for uid, r in rejected.items())
-    assert "localizer" in {r.description for r in rejected.values()}
-
-
-@pytest.mark.parametrize("study_in_each_layout", ["duke-siemens-series-per-phase"], indirect=True)
-def test_late_t1_after_contrast_and_subtraction_are_not_phases(study_in_each_layout: WrittenStudy) -> None:
-    (study,) = read_inbox(study_in_each_layout.folder).studies
-    reasons = {r.description: r.reason for r in select_dce(study, CROP).selection.rejected}
-    assert reasons["ax t1 tse +c"] == "scanning sequence is no gradient echo"
-    assert "DERIVED" in reasons["ax dyn 1st pass_SUB"]
+    return [[frame.instance.sop_instance_uid for frame in phase.frames] for phase in series.phases]
 
 
 # Order, and what must not matter for it
@@ -133,22 +87,22 @@ def test_names_of_files_do_not_matter(layout: str, tmp_path: Path) -> None:
     found = []
     for folder, order in ((tmp_path / "a", images), (tmp_path / "b", images[::-1])):
         (study,) = read_inbox(save(order, folder)).studies
-        found.append(uids(select_dce(study, CROP)))
+        found.append(uids(dce_of(study)))
     assert found[0] == found[1]
 
 
 @each_layout
 def test_one_series_of_four_phases_is_not_taken_for_one_volume(layout: str) -> None:
     series = select(in_layout(layout))
-    assert [len(phase.instances) for phase in series.phases] == [SLICES] * 4
-    positions = [[i.header.ImagePositionPatient[2] for i in phase.instances] for phase in series.phases]
+    assert [len(phase.frames) for phase in series.phases] == [SLICES] * 4
+    positions = [[i.header.ImagePositionPatient[2] for i in phase.frames] for phase in series.phases]
     assert positions == [positions[0]] * 4
 
 
 def test_series_numbers_and_names_that_lie_do_not_matter() -> None:
     images = dynamic()
     for (phase, _), image in images.items():
-        change(image, SeriesNumber=9 - phase, InstanceNumber=1, SeriesDescription=f"ax dyn {4 - phase} pass")
+        change(image, SeriesNumber=9 - phase, InstanceNumber=1, SeriesDescription=f"ax dyn {4 - phase}")
     assert uids(select(images)) == uids(select(dynamic()))
 
 
@@ -247,7 +201,7 @@ def test_early_and_late_are_nearest_to_the_targets_of_the_model() -> None:
     for early, late, expected in ((120, 390, (2, 5)), (30, 200, (1, 3)), (200, 1000, (3, 6)), (600, 601, (5, 6))):
         phases = [p.model_dump() for p in CROP.phases]
         phases[1]["target_after_injection_s"], phases[2]["target_after_injection_s"] = early, late
-        series = select_dce(study_of(images), CropSpec(**CROP.model_dump() | {"phases": phases}))
+        (series,) = select_dce(study_of(images), CropSpec(**CROP.model_dump() | {"phases": phases}))
         assert (series.index("early"), series.index("late")) == expected
 
 
@@ -283,26 +237,23 @@ def test_a_phase_of_which_only_a_few_slices_came_is_not_dropped_in_silence() -> 
 @each_layout
 @pytest.mark.parametrize(
     "moved",
-    [
-        {"PixelSpacing": [1.4, 1.0]},
-        {"ImageOrientationPatient": [1, 0, 0, 0, 0.995004, 0.099833]},
-        {"FrameOfReferenceUID": "1.2.3.98"},
-        {"Columns": 12},
-    ],
+    [{"ImageOrientationPatient": [1, 0, 0, 0, 0.995004, 0.099833]}, {"FrameOfReferenceUID": "1.2.3.98"}],
     ids=lambda moved: next(iter(moved)),
 )
-def test_another_geometry_in_one_phase_is_refused(layout: str, moved: dict[str, object]) -> None:
+def test_another_orientation_or_frame_of_reference_in_one_phase_is_refused(
+    layout: str, moved: dict[str, object]
+) -> None:
     images = in_layout(layout)
     change(of_phase(images, 2), **moved)
     assert refusal_of(images).code == "mixed_geometry"
 
 
 @each_layout
-def test_a_phase_at_other_positions_is_refused(layout: str) -> None:
+def test_a_phase_that_lies_elsewhere_is_refused(layout: str) -> None:
     images = in_layout(layout)
     for image in of_phase(images, 2):
         x, y, z = image.ImagePositionPatient
-        image.ImagePositionPatient = [x, y, z + 1.2]
+        image.ImagePositionPatient = [x, y, z + 30]
     assert refusal_of(images).code in ("mixed_geometry", "missing_slices")
 
 
@@ -320,10 +271,10 @@ def test_two_of_the_phases_at_one_time_are_refused() -> None:
     assert refusal_of(images).code == "no_dce_series"
 
 
-@pytest.mark.parametrize("moved", [(30.0, 0.0, 0.0), (0.0, 15.0, 0.0)])
-def test_a_phase_that_is_shifted_in_its_plane_is_refused(moved: tuple[float, float, float]) -> None:
+@pytest.mark.parametrize("moved", [(30.0, 0.0, 0.0), (0.0, 6.0, 0.0)])
+def test_a_phase_that_does_not_show_what_the_early_one_shows_is_refused(moved: tuple[float, float, float]) -> None:
     images = dynamic()
-    for image in of_phase(images, 2):
+    for image in of_phase(images, 3):
         image.ImagePositionPatient = [float(a) + b for a, b in zip(image.ImagePositionPatient, moved, strict=True)]
     assert refusal_of(images).code == "mixed_geometry"
 
@@ -354,7 +305,7 @@ def test_two_echoes_in_one_series_are_refused_and_never_mixed(layout: str) -> No
     change(of_phase(images, 1), EchoTime=2.4)
     change(of_phase(images, 3), EchoTime=2.4)
     refusal = refusal_of(images)
-    assert (refusal.code, "echo times" in refusal.message) == ("unsupported_object", True)
+    assert (refusal.code, "2 echoes" in refusal.message) == ("unsupported_object", True)
 
 
 def test_two_echoes_in_series_of_their_own_are_refused() -> None:
@@ -390,10 +341,6 @@ def test_one_odd_series_does_not_take_the_study_with_it() -> None:
     images = dynamic(5)
     change(of_phase(images, 4), RepetitionTime=None, FlipAngle=None)
     assert len(select(images).phases) == 4
-
-
-def test_enhanced_objects_alone_are_unsupported() -> None:
-    assert refusal_of([mr_image(SOPClassUID=EnhancedMRImageStorage)]).code == "unsupported_object"
 
 
 def test_a_study_of_spin_echoes_has_no_dynamic_series() -> None:
@@ -439,7 +386,7 @@ def test_a_bolus_timing_run_is_not_the_dynamic_series() -> None:
 def test_another_gradient_echo_protocol_is_rejected_with_that_reason() -> None:
     other = [mr_image(9, place, FlipAngle=25, SeriesDescription="ax t1 non fs") for place in range(SLICES)]
     (rejected,) = select([*dynamic().values(), *other]).selection.rejected
-    assert (rejected.description, rejected.reason) == ("ax t1 non fs", "another protocol than the dynamic series")
+    assert rejected.description == "ax t1 non fs" and "another protocol" in rejected.reason
 
 
 # A DceSeries that exists is valid
@@ -447,7 +394,7 @@ def test_another_gradient_echo_protocol_is_rejected_with_that_reason() -> None:
 
 def phase(role: str, time_s: float) -> Phase:
     return Phase(
-        series_instance_uid="1.2", description="", time_s=time_s, after_injection_s=time_s, role=role, instances=()
+        series_instance_uid="1.2", description="", time_s=time_s, after_injection_s=time_s, role=role, frames=()
     )
 
 
@@ -467,5 +414,6 @@ def test_a_dynamic_series_out_of_order_can_not_be_made(roles, times) -> None:
             phases=tuple(phase(role, time) for role, time in zip(roles, times, strict=True)),
             pre_gap_s=1,
             injection_source="estimated",
+            time_field="AcquisitionTime",
             selection=Selection("", ()),
         )

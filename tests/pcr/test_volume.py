@@ -6,15 +6,16 @@ from pathlib import Path
 
 import highdicom as hd
 import numpy as np
+import pydicom
 import pytest
 from highdicom.volume import VolumeGeometry
 from hypothesis import given
 from hypothesis import strategies as st
+from pydicom.dataset import Dataset
 from tiny_mr import (
     AXIAL,
     COLUMNS,
     CORONAL,
-    CROP,
     GAP_MM,
     OBLIQUE,
     ROWS,
@@ -22,6 +23,7 @@ from tiny_mr import (
     SLICES,
     SPACING_MM,
     change,
+    dce_of,
     dynamic,
     in_one_series,
     load_from,
@@ -31,10 +33,9 @@ from tiny_mr import (
     signal,
 )
 
-from pcr.phases import select_dce
 from pcr.reasons import NotEvaluable
 from pcr.study import read_inbox
-from pcr.volume import DceVolume, axis_aligned_grid, load, resample, to_simpleitk
+from pcr.volume import DceVolume, VolumeLimits, axis_aligned_grid, load, resample, to_simpleitk
 
 TURNS = st.floats(0.05, 1.2)
 
@@ -48,9 +49,9 @@ def refusal_of(folder: Path) -> NotEvaluable:
 def check_places(volume: DceVolume) -> None:
     """Each voxel of the array is the pixel that it was, at the place that its image gives it (PS3.3 C.7.6.2.1.1)."""
     for phase, array in zip(volume.series.phases, volume.pixels, strict=True):
-        for place, instance in enumerate(phase.instances):
-            np.testing.assert_array_equal(array[place], instance.pixels())
-            header = instance.header
+        for place, frame in enumerate(phase.frames):
+            header = frame.header
+            np.testing.assert_array_equal(array[place], pydicom.dcmread(frame.instance.path).pixel_array)
             row_mm, column_mm = header.PixelSpacing
             along_row, along_column = np.reshape(header.ImageOrientationPatient, (2, 3)).astype(float)
             for row, column in ((0, 0), (0, header.Columns - 1), (header.Rows - 1, 0)):
@@ -239,8 +240,48 @@ def test_resampling_gives_zero_outside() -> None:
 
 def test_more_voxels_than_are_accepted_are_refused_before_any_is_read(tmp_path: Path) -> None:
     (study,) = read_inbox(save(dynamic(), tmp_path)).studies
-    series = select_dce(study, CROP)
+    series = dce_of(study)
     for path in tmp_path.iterdir():
         path.unlink()
     with pytest.raises(NotEvaluable, match="too_large"):
-        load(series, max_voxels=4 * SLICES * ROWS * COLUMNS - 1)
+        load(series, VolumeLimits(max_voxels=4 * SLICES * ROWS * COLUMNS - 1))
+
+
+@pytest.mark.parametrize("moved_mm", [(0.4, 0.0, 0.0), (0.0, -1.1, 0.0), (0.0, 0.0, 1.2), (1.0, 1.5, -2.5)])
+def test_a_phase_on_a_shifted_grid_is_brought_onto_that_of_the_early_one(tmp_path: Path, moved_mm) -> None:
+    images = dynamic(3)
+    for (phase, _), image in images.items():
+        x, y, z = (float(v) + m * (phase == 0) for v, m in zip(image.ImagePositionPatient, moved_mm, strict=True))
+        image.ImagePositionPatient = [round(v, 4) for v in (x, y, z)]
+        set_pixels(image, ramp(image))
+    volume = load_from(save(images, tmp_path))
+    assert volume.resampled == (0,)
+    np.testing.assert_allclose(volume.pixels[0, 2:-2, 2:-2, 2:-2], volume.pixels[1, 2:-2, 2:-2, 2:-2], atol=1)
+
+
+def test_a_phase_of_a_coarser_grid_is_brought_onto_that_of_the_early_one(tmp_path: Path) -> None:
+    images = dynamic(3)
+    for image in of_phase(images, 0):
+        image.PixelSpacing, image.Rows, image.Columns = [2 * SPACING_MM[0], 2 * SPACING_MM[1]], ROWS // 2, COLUMNS // 2
+        x, y, z = image.ImagePositionPatient
+        image.ImagePositionPatient = [float(x) + SPACING_MM[1] / 2, float(y) + SPACING_MM[0] / 2, z]
+    for image in images.values():
+        set_pixels(image, ramp(image))
+    volume = load_from(save(images, tmp_path))
+    np.testing.assert_allclose(volume.pixels[0, :, 1:-1, 1:-1], volume.pixels[1, :, 1:-1, 1:-1], atol=1)
+
+
+def ramp(image: Dataset) -> np.ndarray:
+    """Signal that is linear in the patient, so that resampling must not change it."""
+    rows, columns = np.mgrid[: image.Rows, : image.Columns]
+    x, y, z = (float(v) for v in image.ImagePositionPatient)
+    down, across = (float(v) for v in image.PixelSpacing)
+    return np.rint(9000 + 20 * (x + across * columns) + 10 * (y + down * rows) + 30 * z).astype(np.uint16)
+
+
+def test_a_series_that_needs_more_memory_than_is_accepted_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    images = dynamic()
+    change(images.values(), Rows=1000, Columns=1000)
+    (study,) = read_inbox(save(images, tmp_path)).studies
+    with pytest.raises(NotEvaluable, match="max_memory_mib"):
+        load(dce_of(study), VolumeLimits(max_memory_mib=50))

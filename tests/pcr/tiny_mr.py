@@ -16,7 +16,7 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 from pcr.manifest import CropSpec, PhaseTarget
 from pcr.phases import DceSeries, select_dce
 from pcr.study import Instance, Series, Study, read_inbox
-from pcr.volume import DceVolume, load
+from pcr.volume import DceVolume, VolumeLimits, load
 
 SLICES, ROWS, COLUMNS = 8, 8, 10
 SPACING_MM = (1.5, 1.0)  # between rows, between columns
@@ -129,7 +129,13 @@ def study_of(images: Images | Iterable[Dataset]) -> Study:
 
 def select(images: Images | Iterable[Dataset]) -> DceSeries:
     """The dynamic series among images that are in no file."""
-    return select_dce(study_of(images), CROP)
+    return dce_of(study_of(images))
+
+
+def dce_of(study: Study) -> DceSeries:
+    """The one dynamic series of a study."""
+    (series,) = select_dce(study, CROP)
+    return series
 
 
 def save(images: Images | Iterable[Dataset], folder: Path) -> Path:
@@ -143,4 +149,4 @@ def save(images: Images | Iterable[Dataset], folder: Path) -> Path:
 def load_from(folder: Path) -> DceVolume:
     """The dynamic volume of the one study in a folder."""
     (study,) = read_inbox(folder).studies
-    return load(select_dce(study, CROP), max_voxels=10**9)
+    return load(dce_of(study), VolumeLimits())

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from highdicom.volume import VolumeGeometry
 from pydicom.dataset import Dataset
 
+from pcr.frames import Frame
 from pcr.phases import DceSeries, Phase, Role, Selection
 from pcr.study import Instance
 from pcr.volume import DceVolume
@@ -40,7 +41,7 @@ def volume_of_pixels(
             time_s=after - after_injection_s[0],
             after_injection_s=after,
             role=roles.get(index, "other"),
-            instances=(Instance(Path("nowhere"), said),),  # type: ignore[arg-type]
+            frames=(Frame(Instance(Path("nowhere"), said), None, said),),  # type: ignore[arg-type]
         )
         for index, after in enumerate(after_injection_s)
     )
@@ -48,9 +49,10 @@ def volume_of_pixels(
         phases=phases,
         pre_gap_s=pre_gap_s,
         injection_source=injection_source,  # type: ignore[arg-type]
+        time_field="AcquisitionTime",
         selection=Selection("", ()),
     )
-    return DceVolume(series, pixels, geometry)
+    return DceVolume(series=series, pixels=pixels, geometry=geometry)
 
 
 def volume_of_phantom(phantom: Phantom, **header: Any) -> DceVolume:

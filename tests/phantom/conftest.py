@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
+from functools import cache
 
 import pytest
-from phantom_samples import LESION, SMALL, TINY
+from phantom_samples import LESION, SMALL
 
 from phantom import Phantom, PhantomSpec, WrittenStudy, simulate, write_study
 from phantom.layouts import LAYOUTS
@@ -18,13 +19,29 @@ def phantom() -> Phantom:
 
 
 @pytest.fixture(scope="session")
-def tiny() -> Phantom:
+def tiny(coarse_phantom: Phantom) -> Phantom:
     """The same patient in few voxels, for tests that are about files."""
-    return simulate(PhantomSpec(seed=7, grid=TINY, lesion=LESION))
+    return coarse_phantom
 
 
-@pytest.fixture(scope="session", params=list(LAYOUTS))
-def written(request: pytest.FixtureRequest, tiny: Phantom, tmp_path_factory: pytest.TempPathFactory) -> WrittenStudy:
-    """A whole study in each layout."""
-    out: Path = tmp_path_factory.mktemp(request.param)
-    return write_study(tiny, request.param, out)
+@pytest.fixture(scope="session")
+def in_layout(tiny: Phantom, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, bool], WrittenStudy]:
+    """Writes the phantom in a layout, with or without the other series, once."""
+
+    @cache
+    def write(layout: str, distractors: bool) -> WrittenStudy:
+        return write_study(tiny, layout, tmp_path_factory.mktemp(layout), distractors=distractors)
+
+    return write
+
+
+@pytest.fixture(params=list(LAYOUTS))
+def written(request: pytest.FixtureRequest, in_layout: Callable[[str, bool], WrittenStudy]) -> WrittenStudy:
+    """The dynamic series in each layout, also in those that are to be refused."""
+    return in_layout(request.param, False)
+
+
+@pytest.fixture(params={layout.others: name for name, layout in LAYOUTS.items()}.values())
+def with_others(request: pytest.FixtureRequest, in_layout: Callable[[str, bool], WrittenStudy]) -> WrittenStudy:
+    """A whole study for each choice of series that are no phases."""
+    return in_layout(request.param, True)

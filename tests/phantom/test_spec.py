@@ -19,6 +19,8 @@ from phantom import GridSpec, LesionSpec, PhantomError, PhantomSpec, Protocol
         (lambda: PhantomSpec(seed=1, injection_s=-3), "-3"),
         (lambda: PhantomSpec(seed=1, noise_sd=-0.1), "-0.1"),
         (lambda: PhantomSpec(seed=1, coil_bias=1.5), "1.5"),
+        (lambda: PhantomSpec(seed=1, motion_mm=((0.0, 0.0, 0.0),)), "5 phases"),
+        (lambda: PhantomSpec(seed=1, rotation_deg=((0.0, 90.0, 0.0),) * 5), "90.0"),
         (lambda: LesionSpec(diameter_mm=200), "200"),
         (lambda: LesionSpec(margin="fuzzy"), "fuzzy"),  # type: ignore[arg-type]
         (lambda: LesionSpec(side="both"), "both"),  # type: ignore[arg-type]
@@ -27,6 +29,7 @@ from phantom import GridSpec, LesionSpec, PhantomError, PhantomSpec, Protocol
         (lambda: GridSpec(slices=0), "0"),
         (lambda: GridSpec(pixel_spacing_mm=(1.0, -1.0)), "-1.0"),
         (lambda: GridSpec().coarser(0.5), "0.5"),
+        (lambda: GridSpec(tilt_deg=60), "60"),
         (lambda: Protocol(repetition_time_ms=1.0), "1.0"),
         (lambda: Protocol(field_strength_t=7.0), "7.0"),
         (lambda: Protocol(flip_angle_deg=0), "0"),

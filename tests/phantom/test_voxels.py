@@ -104,6 +104,16 @@ def test_every_orientation_shows_the_same_patient(orientation: str) -> None:
     assert phantom.lesion.centroid_lps_mm == pytest.approx(expected.centroid_lps_mm, abs=3)
 
 
+@pytest.mark.parametrize("tilt_deg", [-30.0, 20.0])
+def test_an_oblique_grid_shows_the_same_patient(tilt_deg: float) -> None:
+    grid = replace(GridSpec().coarser(3), tilt_deg=tilt_deg, slices=26, pixel_spacing_mm=(4.5, 5.5))
+    phantom = simulate(PhantomSpec(seed=7, grid=grid, lesion=LESION))
+    expected = simulate(PhantomSpec(seed=7, grid=SMALL, lesion=LESION)).lesion
+    assert phantom.lesion is not None and expected is not None
+    assert phantom.lesion.centroid_lps_mm == pytest.approx(expected.centroid_lps_mm, abs=2)
+    assert phantom.lesion.volume_ml == pytest.approx(expected.volume_ml, rel=0.1)
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [

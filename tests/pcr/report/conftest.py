@@ -25,7 +25,7 @@ from pcr.phases import select_dce
 from pcr.report.overlay import draw_pages
 from pcr.report.provenance import Provenance
 from pcr.study import read_inbox
-from pcr.volume import load
+from pcr.volume import VolumeLimits, load
 
 SLICES, ROWS, COLUMNS = 12, 48, 64
 SPACING_MM = (1.5, 1.0)
@@ -117,7 +117,8 @@ def predicted(
 ) -> PredictedCase:
     """The study in a folder, taken to a prediction whose attention lies in the first corner of the window."""
     (study,) = read_inbox(folder).studies
-    volume = load(select_dce(study, CROP), max_voxels=10**9)
+    (series,) = select_dce(study, CROP)
+    volume = load(series, VolumeLimits())
     lesion = outlined(lesion_mask(), volume, source="kinetic", laterality=laterality, score=0.8)
     window = window_around(lesion.mask, volume.geometry.pixel_spacing, CROP)
     attention = np.full((len(window.slice_indices), 2, 4, 4), 0.2 / 31, dtype=np.float32)

@@ -61,7 +61,7 @@ def test_dciodvfy_finds_nothing(results: dict[str, Path], kind: str) -> None:
 
 
 def test_dcentvfy_finds_the_study_consistent(case: PredictedCase, results: dict[str, Path]) -> None:
-    sources = [str(i.path) for phase in case.volume.series.phases for i in phase.instances]
+    sources = [str(f.instance.path) for phase in case.volume.series.phases for f in phase.frames]
     done = run(tool("dcentvfy"), *sources, *map(str, results.values()))
     said = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith(("Error", "Warning"))]
     assert [line for line in said if WAVERING not in line] == []

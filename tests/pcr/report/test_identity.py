@@ -78,7 +78,7 @@ def test_an_attribute_that_the_source_lacks_is_there_and_empty(
     predict: Callable[..., PredictedCase], made: Provenance
 ) -> None:
     case = predict()
-    for instance in case.volume.series.phase("early").instances:
+    for instance in case.volume.series.phase("early").frames:
         del instance.header.AccessionNumber
     assert [dataset["AccessionNumber"].is_empty for dataset in objects(case, made)] == [True] * 3
 
@@ -87,9 +87,9 @@ def test_making_a_report_leaves_the_source_headers_alone(
     predict: Callable[..., PredictedCase], made: Provenance
 ) -> None:
     case = predict()
-    before = [str(i.header) for phase in case.volume.series.phases for i in phase.instances]
+    before = [str(f.header) for phase in case.volume.series.phases for f in phase.frames]
     objects(case, made)
-    assert [str(i.header) for phase in case.volume.series.phases for i in phase.instances] == before
+    assert [str(f.header) for phase in case.volume.series.phases for f in phase.frames] == before
 
 
 def test_a_name_is_not_told_to_the_log(predict: Callable[..., PredictedCase], made: Provenance) -> None:

@@ -33,7 +33,7 @@ def test_a_page_refers_to_the_images_it_was_drawn_from(case: PredictedCase, page
     for page, capture in zip(pages, make_secondary_captures(case, pages, made), strict=True):
         sources = [item.ReferencedSOPInstanceUID for item in capture.SourceImageSequence]
         phases = [case.volume.series.phase(role) for role in ("early", "pre")]
-        assert sources == [phase.instances[page.slice_index].sop_instance_uid for phase in phases]
+        assert sources == [phase.frames[page.slice_index].instance.sop_instance_uid for phase in phases]
 
 
 @pytest.mark.parametrize(("laterality", "code"), [("left", "L"), ("right", "R")])

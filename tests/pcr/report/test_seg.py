@@ -40,7 +40,7 @@ def test_each_frame_refers_to_the_early_image_it_lies_on(
 ) -> None:
     case = predict(reverse=reverse)
     segmentation = make_segmentation(case, made)
-    early = {i.sop_instance_uid: i.header for i in case.volume.series.phase("early").instances}
+    early = {f.instance.sop_instance_uid: f.header for f in case.volume.series.phase("early").frames}
     frames = segmentation.PerFrameFunctionalGroupsSequence
     for frame in frames:
         source = frame.DerivationImageSequence[0].SourceImageSequence[0].ReferencedSOPInstanceUID

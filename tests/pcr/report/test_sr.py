@@ -121,7 +121,7 @@ def test_every_image_of_every_phase_and_the_segmentation_are_evidence(
 ) -> None:
     report, segmentation = written(case, made, tmp_path)
     referenced = {str(sop) for _, _, sop, _ in report.get_evidence(current_procedure_only=True)}
-    images = {i.sop_instance_uid for phase in case.volume.series.phases for i in phase.instances}
+    images = {f.instance.sop_instance_uid for phase in case.volume.series.phases for f in phase.frames}
     assert referenced == images | {segmentation.SOPInstanceUID}
 
 
@@ -142,7 +142,7 @@ def test_the_image_library_has_one_image_of_each_phase_with_its_time(
         (
             concepts.PHASES[phase.role],
             phase.after_injection_s,
-            phase.instances[case.lesion.largest_slice].sop_instance_uid,
+            phase.frames[case.lesion.largest_slice].instance.sop_instance_uid,
         )
         for phase in case.volume.series.phases
     ]
