@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import gc
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,9 @@ from app.run import EXIT_CONFIGURATION, EXIT_INTERNAL, run
 from app.settings import choose_folders, read_settings
 from pcr.reasons import BadConfiguration, BadModel
 from pcr.report.provenance import RESEARCH_NOTICE
+
+# Of glibc's malloc.h.
+_M_ARENA_MAX = -8
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,10 +50,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-if __name__ == "__main__":
+def _spare_time_and_memory() -> None:
+    """Settings of the interpreter for a process that reads one folder and ends."""
     # The headers of a study are hundreds of thousands of small objects that live to the end: looking for garbage among
-    # them is a tenth of a run, and once more a second when the interpreter ends.
+    # them is a tenth of a run.
     gc.set_threshold(50_000, 20, 100)
+    # glibc gives every thread memory of its own to keep; from one for all, 50 MiB more go back.
+    allocator = ctypes.CDLL(None)
+    if hasattr(allocator, "mallopt"):
+        allocator.mallopt(_M_ARENA_MAX, 1)
+
+
+if __name__ == "__main__":
+    _spare_time_and_memory()
     status = main()
+    # Nor is there garbage to look for at the end.
     gc.freeze()
     sys.exit(status)

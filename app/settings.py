@@ -67,13 +67,20 @@ class Limits(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     max_files: Annotated[int, Field(gt=0)] = InboxLimits().max_files
+    max_all_files: Annotated[int, Field(gt=0)] = InboxLimits().max_all_files
     max_header_mib: Annotated[int, Field(gt=0)] = InboxLimits().max_header_mib
+    max_all_headers_mib: Annotated[int, Field(gt=0)] = InboxLimits().max_all_headers_mib
     max_voxels: Annotated[int, Field(gt=0)] = MAX_VOXELS
     max_memory_mib: Annotated[int, Field(gt=0)] = MAX_MEMORY_MIB
 
     def of_inbox(self) -> InboxLimits:
         """Those of the input, for the core."""
-        return InboxLimits(max_files=self.max_files, max_header_mib=self.max_header_mib)
+        return InboxLimits(
+            max_files=self.max_files,
+            max_all_files=self.max_all_files,
+            max_header_mib=self.max_header_mib,
+            max_all_headers_mib=self.max_all_headers_mib,
+        )
 
     def of_volume(self) -> VolumeLimits:
         """Those of a dynamic series, for the core."""

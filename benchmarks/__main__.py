@@ -1,96 +1,99 @@
-"""`python -m benchmarks`: wall time, processor time and peak memory of the whole program on a study.
+"""`python -m benchmarks`: the whole program against the stock pipeline of the SDK, in turn, on the same large study.
 
-The floor beside it: reading the bytes of the study, and one run of the network. The comparison with the stock SDK
-pipeline is not built yet.
+`make benchmark` makes an environment for each and calls this; docs/benchmarks.md has the figures.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import statistics
+import json
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
 
-import numpy as np
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
-import app  # noqa: F401  switches telemetry off before ONNX Runtime loads
-from pcr.clinical import ClinicalRecord, encode
-from pcr.lesion_box import LesionBox
-from pcr.model import load_model
-from phantom import PhantomSpec, simulate, write_study
+# Nothing of the program is imported here: see process.measure.
+from benchmarks.process import Cost, measure
+from benchmarks.table import Table, floor_table, side_by_side, step_table
 
 ROOT = Path(__file__).resolve().parent.parent
+MODELS = ROOT / "models"
+STOCK = ROOT / "benchmarks" / "stock_pipeline.py"
+RESULTS = "<!-- figures below are written by make benchmark -->\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What one process used: seconds and MiB."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """One run of each."""
 
-    wall_s: float
-    cpu_s: float
-    peak_mib: float
-
-
-def measure_program(study: Path, out: Path) -> Cost:
-    """Run the application on a study, as a user does, and read the operating system's own accounts."""
-    command = [sys.executable, "-m", "app", "-i", str(study), "-o", str(out), "-m", str(ROOT / "models")]
-    started = perf_counter()
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if os.waitstatus_to_exitcode(status) != 0:
-        raise SystemExit("the application did not complete the study; run it alone to see why")
-    return Cost(perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    ours: Cost
+    stock: Cost
+    timings_s: dict[str, float]
 
 
-def measure_bytes(study: Path) -> float:
-    """Seconds to read the files of a study from the page cache."""
-    files = [path for path in study.rglob("*") if path.is_file()]
-    started = perf_counter()
-    for path in files:
-        path.read_bytes()
-    return perf_counter() - started
+def run_pair(study: Path, stock_python: Path) -> Pair:
+    """The program, then the stock pipeline; what they write goes with its temporary folder."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        out = Path(folder, "ours")
+        ours = measure([sys.executable, "-m", "app", "-i", study, "-o", out, "-m", MODELS], ROOT)
+        (result,) = out.glob("*/result.json")
+        timings_s = json.loads(result.read_text("utf-8"))["timings_s"]
+        stock = measure([stock_python, STOCK, study, Path(folder, "stock")], ROOT)
+        if not any(Path(folder, "stock").glob("*.dcm")):
+            raise SystemExit("the stock pipeline wrote no report; is the study one phase a series, as the phantom is?")
+    return Pair(ours=ours, stock=stock, timings_s=timings_s)
 
 
-def measure_network() -> float:
-    """Seconds of one run of the network on one comb of slices."""
-    model = load_model(ROOT / "models" / "pcr", "auto")
-    crop = model.manifest.crop
-    image = np.zeros((1, 3, crop.slices, crop.grid, crop.grid), dtype=np.float32)
-    clinical = encode(ClinicalRecord(), model.manifest.clinical)
-    box = LesionBox(slices_mm=20, rows_mm=20, columns_mm=20)
-    model.predict(image, clinical, box)
-    started = perf_counter()
-    model.predict(image, clinical, box)
-    return perf_counter() - started
+def measure_all(study: Path, stock_python: Path, runs: int) -> list[Table]:
+    """All tables on a study."""
+    run_pair(study, stock_python)
+    pairs = [run_pair(study, stock_python) for _ in track(range(runs), "program and stock pipeline in turn")]
+    imports = [
+        measure([sys.executable, "-c", "import app.__main__, app.application"], ROOT)
+        for _ in track(range(runs), "importing")
+    ]
+    floor = subprocess.run(
+        [sys.executable, "-m", "benchmarks.floor", study, MODELS], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    return [
+        side_by_side([pair.ours for pair in pairs], [pair.stock for pair in pairs]),
+        floor_table(json.loads(floor.stdout), imports),
+        step_table([pair.timings_s for pair in pairs]),
+    ]
+
+
+def write_figures(page: Path, tables: list[Table]) -> None:
+    """Replace the figures of a page, which stand below a mark; its text above stays."""
+    text = page.read_text("utf-8").partition(RESULTS)[0] if page.exists() else ""
+    page.write_text(text + RESULTS + "".join("\n" + table.as_markdown() for table in tables), "utf-8")
 
 
 def main() -> None:
-    """Measure and print a table."""
+    """Measure, print, and write where asked."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--study", type=Path, help="folder of DICOM files (default: a simulated study)")
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--stock-python", type=Path, required=True, help="interpreter of the stock environment")
+    parser.add_argument("--study", type=Path, help="folder of DICOM files (default: the large phantom, simulated)")
+    parser.add_argument("--runs", type=int, default=5, help="pairs that count, after a warm-up (default: 5)")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="Markdown page whose figures are to be replaced")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as work:
-        study = options.study or write_study(simulate(PhantomSpec(seed=7)), out=Path(work, "phantom")).folder
-        measure_program(study, Path(work, "warm"))
-        costs = [measure_program(study, Path(work, "out")) for _ in track(range(options.runs), "runs")]
-        reading, network = measure_bytes(study), measure_network()
-    table = Table("", "median", "min", "max")
-    for name, unit in (("wall_s", "s"), ("cpu_s", "s"), ("peak_mib", "MiB")):
-        values = [getattr(cost, name) for cost in costs]
-        row = (statistics.median(values), min(values), max(values))
-        table.add_row(f"{name.rsplit('_', 1)[0]} ({unit})", *(f"{value:.2f}" for value in row))
-    table.add_row("floor: reading the bytes (s)", f"{reading:.3f}", "", "")
-    table.add_row("floor: one run of the network (s)", f"{network:.3f}", "", "")
-    Console().print(table)
+    if options.runs < 1:
+        parser.error("--runs must be 1 or more")
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        study = options.study
+        if study is None:
+            Console().print("simulating the study, which takes half a minute and 3.5 GB of memory")
+            subprocess.run([sys.executable, "-m", "benchmarks.large_study", folder], cwd=ROOT, check=True)
+            study = Path(folder, "study")
+        # The interpreter is not resolved: a link is how an environment is told from the one it was made with.
+        tables = measure_all(study.resolve(), options.stock_python.absolute(), options.runs)
+    for table in tables:
+        Console().print(table.for_terminal())
+    if options.write is not None:
+        write_figures(options.write, tables)
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ def trial(phantom: Phantom, truth: npt.NDArray[np.float64], phase: int, still: A
     motion = measure_motion(volume)
     seconds = perf_counter() - started
     left = answer(volume, model)
-    found = motion.phases[phase].transform
+    found = motion.of(phase).transform
     points = volume.geometry.map_indices_to_reference(np.argwhere(phantom.lesion_mask).astype(float))
     apart = (np.eye(4) if found is None else found) - truth
     error = np.linalg.norm(points @ apart[:3, :3].T + apart[:3, 3], axis=1).mean()
@@ -120,7 +120,7 @@ def trial(phantom: Phantom, truth: npt.NDArray[np.float64], phase: int, still: A
 
 def row(found: Sequence[Trial]) -> list[str]:
     """The figures of one motion over the patients."""
-    of_moved = [trial.motion.phases[trial.moved] for trial in found]
+    of_moved = [trial.motion.of(trial.moved) for trial in found]
     of_still = [p.p95_mm or 0.0 for t in found for p in t.motion.phases if p.index != t.moved]
     cells = [
         span([phase.p95_mm or 0.0 for phase in of_moved]),

@@ -11,7 +11,8 @@ from highdicom.volume import VolumeGeometry
 
 from pcr.volume import resample
 
-_TOLERANCE = 1e-9
+# Part of the step along an axis that a grid may drift along another one: less than a voxel over any image.
+_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def resample_linearly(
     along = np.abs(steps).argmax(axis=0)
     aligned = np.zeros_like(steps)
     aligned[along, range(3)] = steps[along, range(3)]
-    if sorted(along) != [0, 1, 2] or np.abs(steps - aligned).max() > _TOLERANCE:
+    if sorted(along) != [0, 1, 2] or np.abs(steps - aligned).max() > _TOLERANCE * np.abs(aligned).max():
         return resample(array, source, target, nearest=False)
     z, y, x = (
         _Places.of(between[axis, 3], steps[axis, place], target.spatial_shape[place], array.shape[axis])

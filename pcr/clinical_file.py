@@ -153,7 +153,7 @@ def age_from_header(header: Dataset) -> float | None:
     """Age in years at the study from PatientAge (PS3.5 6.2, AS), else from birth and study date; None if absent."""
     text = str(header.get("PatientAge") or "").strip().upper()
     per_year = {"Y": 1.0, "M": 12.0, "W": _DAYS_PER_YEAR / 7, "D": _DAYS_PER_YEAR}
-    if len(text) == 4 and text[:3].isdigit() and text[3] in per_year and int(text[:3]) > 0:
+    if len(text) == 4 and text[:3].isdecimal() and text[3] in per_year and int(text[:3]) > 0:
         return int(text[:3]) / per_year[text[3]]
     try:
         born = DA(header.get("PatientBirthDate") or None)
@@ -206,7 +206,7 @@ def _plain_records(content: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _keyed(key: str, record: dict[str, Any]) -> dict[str, Any]:
     """A record under its key: dots and digits alone make a StudyInstanceUID, anything else a PatientID."""
-    looks_like_uid = "." in key and key.replace(".", "").isdigit()
+    looks_like_uid = "." in key and key.replace(".", "").isdecimal()
     name = "study_instance_uid" if looks_like_uid else "patient_id"
     if record.get(name, key) != key:
         raise invalid_record(f"the {name} of a record is not the key that it stands under")

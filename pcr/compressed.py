@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from imagecodecs import jpegsof3_decode
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1, RLELossless
@@ -77,6 +76,9 @@ def _decoded(stream: bytes, form: PixelFormat, syntax: UID) -> npt.NDArray[Any]:
 
 
 def _by_jpeg_lossless(stream: bytes, form: PixelFormat) -> npt.NDArray[Any]:
+    # A large library that hardly any study needs.
+    from imagecodecs import jpegsof3_decode
+
     bits = np.asarray(jpegsof3_decode(stream))
     return bits.astype(f"uint{form.bits_allocated}").view(form.dtype)
 

@@ -32,41 +32,41 @@ class TimedVolume:
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """When contrast was injected, how that is known, and the index of the last phase before it."""
+    """When contrast was injected, how that is known, and when the volumes before it began."""
 
     at: datetime
     source: InjectionSource
-    pre: int
+    starts_before: frozenset[datetime]
 
 
-def find_injection(timed: Sequence[TimedVolume]) -> Injection:
-    """The injection among phases in the order of time.
+def find_injection(timed: Sequence[TimedVolume], places: int) -> Injection:
+    """The one injection among volumes in the order of time, taken at so many places in turn (two breasts, or one).
 
-    A stated start of the bolus goes first. Else the phases without contrast agent, where others have one, or those
-    that are named as before contrast, come before it; else the first phase alone does.
+    A stated start of the bolus goes first. Else the volumes without contrast agent, where others have one, or those
+    that are named as before contrast, come before it; else the first volume of each place alone does.
 
     Raises:
-        NotEvaluable: `too_few_phases` when this leaves no phase before it or less than two after it, `no_dce_series`
-            when a phase without contrast agent follows one with it.
+        NotEvaluable: `too_few_phases` when nothing was taken before it, or too little after it, `no_dce_series` when
+            what the images note contradicts the times.
     """
-    noted = _phases_before(timed)
+    noted = _volumes_before(timed)
     stated = _stated_injection(timed)
     if stated is not None:
         before = sum(t.start < stated for t in timed)
-        if noted is not None and noted > before:
-            raise _contradiction("the stated start of the bolus precedes a phase without contrast agent")
         if before == 0:
             raise NotEvaluable(
                 ReasonCode.TOO_FEW_PHASES,
                 "contrast was injected before the first phase; a phase before injection and two after it are needed",
             )
-        _check_enough_after(timed, before)
-        return Injection(stated, "ContrastBolusStartTime", before - 1)
-    before = 1 if noted is None else noted
-    _check_enough_after(timed, before)
+        if noted is not None and noted != before:
+            raise _contradiction("the stated start of the bolus and the notes of contrast agent differ")
+        _check_enough_after(timed, before, places)
+        return Injection(stated, "ContrastBolusStartTime", frozenset(t.start for t in timed[:before]))
+    before = places if noted is None else noted
+    _check_enough_after(timed, before, places)
     first_after = timed[before].start
     estimated = max(timed[before - 1].start, first_after - timedelta(seconds=FIRST_PHASE_AFTER_INJECTION_S))
-    return Injection(estimated, "estimated", before - 1)
+    return Injection(estimated, "estimated", frozenset(t.start for t in timed[:before]))
 
 
 def has_agent(volume: ImageVolume) -> bool:
@@ -74,10 +74,10 @@ def has_agent(volume: ImageVolume) -> bool:
     return any(volume.header.get(keyword) for keyword in _AGENT)
 
 
-def _phases_before(timed: Sequence[TimedVolume]) -> int | None:
-    """How many phases came before contrast by what the images note; None where they do not tell.
+def _volumes_before(timed: Sequence[TimedVolume]) -> int | None:
+    """How many volumes came before contrast by what the images note; None where they do not tell.
 
-    Raises NotEvaluable: `no_dce_series` where the notes contradict the times, `too_few_phases` where each phase is a
+    Raises NotEvaluable: `no_dce_series` where the notes contradict the times, `too_few_phases` where each volume is a
     series whose name says that it was taken after contrast.
     """
     with_agent = [has_agent(t.volume) for t in timed]
@@ -99,15 +99,18 @@ def _phases_before(timed: Sequence[TimedVolume]) -> int | None:
 
 
 def _stated_injection(timed: Sequence[TimedVolume]) -> datetime | None:
-    """The latest ContrastBolusStartTime, where it is on one clock with the phases: within hours of them."""
-    moments = [moment(t.volume.header, "ContrastBolusStartTime") for t in timed]
+    """ContrastBolusStartTime, where there is one and it is on one clock with the phases: within hours of them.
+
+    Several are those of the phases themselves, which say nothing of the bolus.
+    """
+    moments = {moment(t.volume.header, "ContrastBolusStartTime") for t in timed} - {None}
     stated = [m for m in moments if m is not None and timed[0].start - MAX_SPAN < m < timed[-1].start]
-    return max(stated, default=None)
+    return stated[0] if len(moments) == 1 and stated else None
 
 
-def _check_enough_after(timed: Sequence[TimedVolume], before: int) -> None:
-    if len(timed) - before < 2:
-        raise too_few_phases(1 + len(timed) - before)
+def _check_enough_after(timed: Sequence[TimedVolume], before: int, places: int) -> None:
+    if len(timed) - before < 2 * places:
+        raise too_few_phases(1 + (len(timed) - before) // places)
 
 
 def too_few_phases(found: int) -> NotEvaluable:

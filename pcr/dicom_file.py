@@ -22,6 +22,8 @@ from pcr.element_scan import (
     UNDEFINED_LENGTH,
     IrregularData,
     PixelElement,
+    is_superfluous,
+    memory_bytes,
     scan_elements,
 )
 
@@ -31,6 +33,8 @@ _CHUNK = 2**20
 _PREFIX_END = 132
 # Thousands of frames in one object have some ten items each.
 _MAX_ITEMS = 200_000
+# pydicom builds sequences while it reads, without a bound.
+_MAX_IRREGULAR = 2 * 2**20
 _SMALLEST_ITEM = 8
 _ITEM_TAGS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # little and big endian
 
@@ -40,7 +44,12 @@ class Header(FileDataset):
 
     Values are converted when they are first asked for. One that is not what its VR demands (PS3.5 6.2) stays the bytes
     that it was, so that no reader takes it for a number; a sequence that can not be read has no items.
+
+    Values of more than 64 KiB are left out but for the sequences of the standard. `memory_bytes` is about what the
+    header takes in memory once those are taken apart.
     """
+
+    memory_bytes: int = 0
 
     def __getitem__(self, key: Any) -> Any:
         tag = None if isinstance(key, slice) else key if isinstance(key, int) else _tag(key)
@@ -81,6 +90,8 @@ class _UpToPixels:
 
 def read_header(path: Path, max_bytes: int) -> tuple[Header, PixelElement | None] | None:
     """The data set of a file up to its pixels, and where they lie; None where no DICOM is in its first `max_bytes`.
+
+    A header of more elements than `pcr.element_scan` bounds is none either.
 
     Raises:
         OSError: the file can not be read.
@@ -164,9 +175,13 @@ def _parse(part: bytes, max_bytes: int) -> tuple[Header, PixelElement | None]:
 
 
 def _parse_by_pydicom(part: bytes) -> tuple[Header, PixelElement | None]:
-    stream = io.BytesIO(part)
+    stream = io.BytesIO(part[:_MAX_IRREGULAR])
     stop = _UpToPixels(stream)
     read = read_partial(cast(BinaryIO, stream), stop_when=stop)
+    if stop.found is None and len(part) > _MAX_IRREGULAR:
+        raise IrregularData("too long to be read by guess")
+    for element in [e for e in read.values() if is_superfluous(e.tag, _length(e))]:
+        del read[element.tag]
     return _header(read, read.preamble, read.file_meta, read.original_encoding), stop.found
 
 
@@ -176,7 +191,12 @@ def _header(
     implicit, little = encoding
     header = Header(io.BytesIO(), dataset, preamble, meta, bool(implicit), bool(little))
     header.buffer = None
+    header.memory_bytes = memory_bytes(header)
     return header
+
+
+def _length(element: DataElement | RawDataElement) -> int:
+    return len(element.value or b"") if isinstance(element, RawDataElement) else 0
 
 
 def _data_set_start(part: bytes) -> tuple[int, FileMetaDataset]:

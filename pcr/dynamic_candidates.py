@@ -9,10 +9,12 @@ from pydicom.dataset import Dataset
 
 from pcr.contrast import has_agent
 from pcr.image_plane import number
+from pcr.image_times import timing_of
 from pcr.image_volumes import ImageVolume
+from pcr.phase_places import MIN_PHASES
+from pcr.reasons import NotEvaluable
 from pcr.series_evidence import Evidence, total, values_of
 
-MIN_PHASES = 3
 # Points that the best candidate must have: an original prone 3-D gradient echo with three phases has them.
 ENOUGH_POINTS = 5.0
 # Two candidates that lie closer than this can not be told apart.
@@ -21,6 +23,8 @@ CLEAR_MARGIN = 1.0
 _PROTOCOL_TOLERANCE = 0.05
 _NAMED_PROTOCOL = ("ScanningSequence", "SequenceVariant", "MRAcquisitionType", "EchoNumbers")
 _MEASURED_PROTOCOL = ("RepetitionTime", "EchoTime", "FlipAngle")
+# The model reads a phase several minutes after injection.
+_SHORT_RUN_S = 150.0
 _FAT_SUPPRESSION = {"FS", "FAT_SAT", "SFS", "WE", "SPIR", "SPAIR"}
 
 
@@ -70,7 +74,8 @@ def _weigh(group: Sequence[ImageVolume]) -> tuple[Evidence, ...]:
     names = [e for e in own if e not in shared and e.points > 0]
     found = [*shared, *names[:2]]
     if len(group) >= MIN_PHASES:
-        found.append(Evidence(min(2 + 0.5 * (len(group) - MIN_PHASES), 4), f"{len(group)} volumes of one protocol"))
+        found.append(Evidence(min(2 + 0.25 * (len(group) - MIN_PHASES), 3), f"{len(group)} volumes of one protocol"))
+        found += _span(group)
     with_agent = sum(has_agent(volume) for volume in group)
     if 0 < with_agent < len(group):
         found.append(Evidence(2, f"contrast agent is noted in {with_agent} of {len(group)}"))
@@ -81,6 +86,18 @@ def _weigh(group: Sequence[ImageVolume]) -> tuple[Evidence, ...]:
     if _fat_suppressed(group[0].header):
         found.append(Evidence(0.5, "fat is suppressed"))
     return tuple(found)
+
+
+def _span(group: Sequence[ImageVolume]) -> list[Evidence]:
+    """Whether the volumes last as long as contrast takes to wash out: a timing run or an angiography does not."""
+    try:
+        starts = timing_of([volume.frames for volume in group]).starts
+    except NotEvaluable:
+        return []
+    seconds = (max(starts) - min(starts)).total_seconds()
+    if seconds < _SHORT_RUN_S:
+        return [Evidence(-3, f"all within {seconds:.0f} s")]
+    return [Evidence(1, f"over {seconds:.0f} s")]
 
 
 def _fat_suppressed(header: Dataset) -> bool:

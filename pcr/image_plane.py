@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from pcr.reasons import NotEvaluable, ReasonCode
 
 _ORTHONORMAL_TOLERANCE = 1e-3
+# What no scanner writes: such numbers are damage, and overflow what is computed from them.
+_SPACING_MM = (0.01, 100.0)
+_FARTHEST_MM = 1e5
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +42,16 @@ class ImagePlane:
         return self.frame_of_reference_uid, orientation, self.rows, self.columns, spacing
 
     @property
-    def normal(self) -> npt.NDArray[np.float64]:
+    def normal(self) -> tuple[float, float, float]:
         """Unit normal in LPS that makes (slice, row, column) right-handed, as highdicom's volumes are."""
-        along_row, along_column = self.orientation[:3], self.orientation[3:]
-        return np.cross(along_column, along_row)
+        # Without NumPy: there are hundreds of planes, and its calls cost more than these few products.
+        (rx, ry, rz), (cx, cy, cz) = self.orientation[:3], self.orientation[3:]
+        return cy * rz - cz * ry, cz * rx - cx * rz, cx * ry - cy * rx
 
     @property
     def along_normal_mm(self) -> float:
         """Where the image lies along its normal (PS3.3 C.7.6.2.1.1)."""
-        return float(np.dot(self.normal, self.position_lps_mm))
+        return _dot(self.normal, self.position_lps_mm)
 
 
 def plane_of(header: Dataset) -> ImagePlane:
@@ -63,15 +65,18 @@ def plane_of(header: Dataset) -> ImagePlane:
     frame = str(header.get("FrameOfReferenceUID") or "")
     if not (isinstance(rows, int) and isinstance(columns, int) and rows > 0 and columns > 0 and frame):
         raise _unsupported("frame of reference, rows or columns")
-    if min(spacing) <= 0:
+    if not _SPACING_MM[0] <= min(spacing) <= max(spacing) <= _SPACING_MM[1]:
         raise _unsupported("PixelSpacing")
+    position = _numbers(header, "ImagePositionPatient", 3)
+    if max(map(abs, position)) > _FARTHEST_MM:
+        raise _unsupported("ImagePositionPatient")
     return ImagePlane(
         frame_of_reference_uid=frame,
         orientation=_orientation(header),
         rows=rows,
         columns=columns,
         pixel_spacing_mm=spacing,
-        position_lps_mm=_numbers(header, "ImagePositionPatient", 3),
+        position_lps_mm=position,
     )
 
 
@@ -90,7 +95,13 @@ def _orientation(header: Dataset) -> tuple[float, ...]:
     products = (_dot(row, row) - 1, _dot(column, column) - 1, _dot(row, column))
     if max(map(abs, products)) > _ORTHONORMAL_TOLERANCE:
         raise _unsupported("ImageOrientationPatient")
-    return orientation
+    # Scanners round: what is nearly orthonormal is made so, since a volume's axes have to be.
+    along = _dot(row, row) ** 0.5
+    row = tuple(value / along for value in row)
+    shared = _dot(row, column)
+    upright = tuple(c - shared * r for r, c in zip(row, column, strict=True))
+    length = _dot(upright, upright) ** 0.5
+    return (*row, *(value / length for value in upright))
 
 
 def _dot(a: tuple[float, ...], b: tuple[float, ...]) -> float:

@@ -38,6 +38,13 @@ _PRIVATE_CREATORS: dict[tuple[int, int], Vendor] = {
     (0x2001, 0x0010): "Philips",
     (0x2005, 0x0010): "Philips",
 }
+_NAMES: dict[str, Vendor] = {
+    "GE ": "GE",
+    "GEMS": "GE",
+    "GENERAL ELECTRIC": "GE",
+    "SIEMENS": "Siemens",
+    "PHILIPS": "Philips",
+}
 MIN_PHASE_INTERVAL = timedelta(seconds=2)
 # Content times closer than this are those of one reconstruction of all phases.
 MIN_CONTENT_SPAN = timedelta(seconds=60)
@@ -57,8 +64,7 @@ def vendor_of(header: Dataset) -> Vendor:
     """Who built the scanner, by Manufacturer, else by the private creators that vendors leave behind."""
     named = str(header.get("Manufacturer") or "").upper()
     if named.strip():
-        known: dict[str, Vendor] = {"GE ": "GE", "SIEMENS": "Siemens", "PHILIPS": "Philips"}
-        return next((vendor for start, vendor in known.items() if f"{named} ".startswith(start)), "unknown")
+        return next((vendor for start, vendor in _NAMES.items() if f"{named} ".startswith(start)), "unknown")
     for place, vendor in _PRIVATE_CREATORS.items():
         creator = header.get(place)
         if creator is not None and vendor.upper()[:2] in str(creator.value).upper():
@@ -103,16 +109,39 @@ def timing_of(phases: Sequence[Sequence[Frame]]) -> Timing:
 
 
 def _moments(phases: Sequence[Sequence[Frame]], name: TimeField) -> list[list[datetime]] | None:
-    """The times of all images; None where one has none. TriggerTime counts from an acquisition time that all share."""
-    anchor = timedelta()
-    if name == "TriggerTime":
-        acquired = {moment(frame.header, "AcquisitionTime") for phase in phases for frame in phase}
-        common = acquired.pop() if len(acquired) == 1 else None
-        if common is not None:
-            anchor = common - common.replace(hour=0, minute=0, second=0, microsecond=0)
+    """The times of all images; None where one has none, or where they are of several clocks."""
     moments = [[moment(frame.header, name) for frame in phase] for phase in phases]
-    known = [[m + anchor for m in times if m is not None] for times in moments]
-    return known if [len(times) for times in known] == [len(times) for times in moments] else None
+    known = [[m for m in times if m is not None] for times in moments]
+    if [len(times) for times in known] != [len(times) for times in moments]:
+        return None
+    return _on_one_clock(phases, known) if name == "TriggerTime" else known
+
+
+def _on_one_clock(phases: Sequence[Sequence[Frame]], times: list[list[datetime]]) -> list[list[datetime]] | None:
+    """Trigger times, which count from the start of their own series, as times of day where that start is known.
+
+    Several series without it have no common clock.
+    """
+    starts: dict[str, set[datetime | None]] = defaultdict(set)
+    for phase in phases:
+        for frame in phase:
+            starts[_series_of(frame)].add(moment(frame.header, "AcquisitionTime"))
+    known = {uid: next(iter(found)) for uid, found in starts.items() if len(found) == 1}
+    since_midnight = {uid: start - _midnight(start) for uid, start in known.items() if start is not None}
+    if len(since_midnight) < len(starts):
+        return times if len(starts) == 1 else None
+    return [
+        [t + since_midnight[_series_of(frame)] for frame, t in zip(phase, of_phase, strict=True)]
+        for phase, of_phase in zip(phases, times, strict=True)
+    ]
+
+
+def _midnight(when: datetime) -> datetime:
+    return when.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _series_of(frame: Frame) -> str:
+    return str(frame.header.get("SeriesInstanceUID"))
 
 
 def _check_no_moment_twice(
@@ -126,7 +155,7 @@ def _check_no_moment_twice(
     for phase, times in zip(phases, moments, strict=True):
         start = min(times)
         near = next((known for known in of_series if abs(known - start) < MIN_PHASE_INTERVAL), start)
-        of_series[near].add(str(phase[0].header.get("SeriesInstanceUID")))
+        of_series[near].add(_series_of(phase[0]))
     shared = [len(series) for series in of_series.values() if len(series) > 1]
     run = {len(phases), len(phases) - 1} if whole_run_may_share else {len(phases)}
     if shared and not (len(shared) == 1 and shared[0] in run):

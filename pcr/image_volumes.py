@@ -13,11 +13,13 @@ from pcr.frames import Frame, frames_of
 from pcr.image_plane import ImagePlane, number
 from pcr.image_times import TIME_FIELDS, moment
 from pcr.reasons import NotEvaluable, ReasonCode
-from pcr.series_evidence import Evidence, against, kind_of_image, total, weigh_series
+from pcr.series_evidence import Evidence, ImageKind, against, kind_of_image, total, weigh_series
 from pcr.study import Series, Study
 
 MIN_SLICES = 8
 POSITION_TOLERANCE_MM = 0.05
+# Echo times of one echo, as scanners tune and write them, differ by less than this part.
+_SAME_ECHO = 0.05
 _NUMBER_FIELDS = ("TemporalPositionIdentifier", "AcquisitionNumber")
 
 
@@ -114,7 +116,7 @@ def _volumes_of(series: Series) -> list[ImageVolume]:
     """
     if series.modality != "MR":
         raise _Unsuitable(against(weigh_series(series.modality, series.description, series.header)))
-    kinds: dict[frozenset[str], list[Frame]] = defaultdict(list)
+    kinds: dict[ImageKind, list[Frame]] = defaultdict(list)
     for frame in frames_of(series):
         kinds[kind_of_image(frame.header)].append(frame)
     weighed = {
@@ -123,11 +125,12 @@ def _volumes_of(series: Series) -> list[ImageVolume]:
     possible = [kind for kind, evidence in weighed.items() if total(evidence) > 0]
     if not possible:
         raise _Unsuitable(against(min(weighed.values(), key=total)) or "nothing speaks for a dynamic series")
-    if len(possible) > 1:
+    # Kinds that are named (fat, phase maps) stand beside the phases; others could be in the place of one of them.
+    if len(possible) > 1 or any(not kind.named for kind in kinds if kind not in possible):
         raise NotEvaluable(
             ReasonCode.UNSUPPORTED_OBJECT,
-            f"series '{series.description}' mixes {len(possible)} kinds of image, any of which could be dynamic; "
-            "send one of them",
+            f"series '{series.description}' mixes {len(kinds)} kinds of image, such as original and derived ones; "
+            "send one kind",
         )
     return _split_into_volumes(series, kinds[possible[0]], weighed[possible[0]])
 
@@ -166,9 +169,10 @@ def _split_into_volumes(series: Series, frames: Sequence[Frame], evidence: tuple
 
 
 def _check_one_echo(series: Series, frames: Sequence[Frame]) -> None:
-    for name in ("EchoTime", "EchoNumbers"):
+    for name, part in (("EchoTime", _SAME_ECHO), ("EchoNumbers", 0.0)):
         values = {number(frame.header, name) for frame in frames}
-        if len(values) > 1:
+        known = [value for value in values if value is not None]
+        if len(known) < len(values) > 1 or (known and max(known) - min(known) > part * max(known)):
             raise NotEvaluable(
                 ReasonCode.UNSUPPORTED_OBJECT,
                 f"series '{series.description}' mixes {len(values)} echoes by its {name}; "

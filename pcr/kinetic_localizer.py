@@ -7,6 +7,7 @@ the grid of the series. All constants are ours; docs/localisation.md gives their
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,12 +20,13 @@ from skimage.morphology import isotropic_closing, isotropic_opening
 from pcr.aligned_resampling import resample_linearly
 from pcr.breast_region import BreastRegion, find_breast_region
 from pcr.lesion import Candidate, Laterality, Lesion, PointMm, centroid_lps_mm, outlined
-from pcr.lesion_score import Background, Enhancement, lesion_score
+from pcr.lesion_score import Background, Enhancement, lesion_score, smoothed
 from pcr.phases import Role
 from pcr.reasons import NotEvaluable, ReasonCode
 from pcr.volume import DceVolume, axis_aligned_grid
 
 SEARCH_SPACING_MM = 1.5
+REGION_SPACING_MM = 3.0
 VOXEL_ML = SEARCH_SPACING_MM**3 / 1000
 LEVELS = (0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85)
 MIN_VOLUME_ML = 0.1
@@ -32,6 +34,8 @@ MAX_VOLUME_ML = 400.0
 HALF_PEAK = 0.5
 MARGIN_MM = 8.0
 OPENING_MM = 1.5
+# NumPy and SciPy let go of the interpreter while they resample and smooth.
+_THREADS = 2
 ROLES: tuple[Role, ...] = ("pre", "early", "late")
 
 
@@ -88,10 +92,9 @@ def find_lesion(volume: DceVolume, settings: LocalizerSettings) -> Lesion:
 
 def laterality_of_mask(mask: npt.NDArray[np.bool_], volume: DceVolume) -> Laterality:
     """The side of a lesion that somebody else outlined, bool [slices, rows, columns]."""
-    grid = axis_aligned_grid(volume.geometry, SEARCH_SPACING_MM)
-    region = find_breast_region(_mean_signal(volume, grid), SEARCH_SPACING_MM)
+    _, midline_mm = _breasts(volume)
     place = centroid_lps_mm(np.argwhere(mask), volume.geometry)
-    return _laterality(place, volume, _midline_mm(region, grid))
+    return _laterality(place, volume, midline_mm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,27 +114,44 @@ class _Search:
     @classmethod
     def of(cls, volume: DceVolume) -> _Search:
         """Raises NotEvaluable("no_lesion_found") where there is no breast."""
-        grid = axis_aligned_grid(volume.geometry, SEARCH_SPACING_MM)
-        region = find_breast_region(_mean_signal(volume, grid), SEARCH_SPACING_MM)
-        if not region.mask.any():
+        region, midline_mm = _breasts(volume)
+        if not region.any():
             raise NotEvaluable(ReasonCode.NO_LESION_FOUND, "no breast tissue is seen in the dynamic series")
+        grid = axis_aligned_grid(volume.geometry, SEARCH_SPACING_MM)
         # The chest is half of the volume; nothing below looks at it, so the single phases are not resampled there.
-        box = ndimage.find_objects(region.mask.view(np.uint8))[0]
-        pre, early, late = (_on(grid[box], volume, role) for role in ROLES)
+        box = ndimage.find_objects(region.view(np.uint8))[0]
+        with ThreadPoolExecutor(_THREADS) as pool:
+            pre, early, late = pool.map(lambda role: smoothed(_on(grid[box], volume, role), SEARCH_SPACING_MM), ROLES)
         return cls(
             grid=grid[box],
-            enhancement=Enhancement.of(pre, early, late, SEARCH_SPACING_MM),
-            breast=region.mask[box],
-            midline_mm=_midline_mm(region, grid),
+            enhancement=Enhancement(pre, early - pre, late - pre, SEARCH_SPACING_MM),
+            breast=region[box],
+            midline_mm=midline_mm,
         )
 
 
+def _breasts(volume: DceVolume) -> tuple[npt.NDArray[np.bool_], float | None]:
+    """The breast region on the search grid, and x of the cleft between the breasts, LPS.
+
+    It is found on a grid of half the resolution, in an eighth of the time; its margins are wider than that.
+    """
+    coarse = axis_aligned_grid(volume.geometry, REGION_SPACING_MM)
+    region = find_breast_region(_mean_signal(volume, coarse), REGION_SPACING_MM)
+    shape = axis_aligned_grid(volume.geometry, SEARCH_SPACING_MM).spatial_shape
+    part = SEARCH_SPACING_MM / REGION_SPACING_MM
+    nearest = (
+        np.minimum(np.round(np.arange(fine) * part).astype(int), size - 1)
+        for fine, size in zip(shape, region.mask.shape, strict=True)
+    )
+    return region.mask[np.ix_(*nearest)], _midline_mm(region, coarse)
+
+
 def _mean_signal(volume: DceVolume, grid: VolumeGeometry) -> npt.NDArray[np.float32]:
-    """Mean of the pre, early and late phase on a grid, one phase held at a time."""
-    first, *others = ROLES
-    mean = _on(grid, volume, first)
-    for role in others:
-        mean += _on(grid, volume, role)
+    """Mean of the pre, early and late phase on a grid."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        mean, *others = pool.map(lambda role: _on(grid, volume, role), ROLES)
+    for phase in others:
+        mean += phase
     mean /= len(ROLES)
     return mean
 

@@ -26,18 +26,11 @@ class Enhancement:
     late: npt.NDArray[np.float32]
     spacing_mm: float
 
-    @classmethod
-    def of(
-        cls,
-        pre: npt.NDArray[np.float32],
-        early: npt.NDArray[np.float32],
-        late: npt.NDArray[np.float32],
-        spacing_mm: float,
-    ) -> Enhancement:
-        """From the signal of three phases."""
-        sigma = SMOOTHING_MM / spacing_mm
-        pre, early, late = (ndimage.gaussian_filter(phase, sigma) for phase in (pre, early, late))
-        return cls(pre, early - pre, late - pre, spacing_mm)
+
+def smoothed(phase: npt.NDArray[np.float32], spacing_mm: float) -> npt.NDArray[np.float32]:
+    """A phase [z, y, x] as `Enhancement` takes it."""
+    smooth: npt.NDArray[np.float32] = ndimage.gaussian_filter(phase, SMOOTHING_MM / spacing_mm)
+    return smooth
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,9 @@ def _session(network: bytes, device: Device) -> ort.InferenceSession:
     ort.disable_telemetry_events()
     options = ort.SessionOptions()
     options.log_severity_level = 3
+    # The network is small and runs once a study: what it needs meanwhile, drawing needs afterwards.
+    options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False
     available = ort.get_available_providers()
     wanted = ["CPUExecutionProvider"]
     if device != "cpu" and "CUDAExecutionProvider" in available:

@@ -74,17 +74,19 @@ class PhaseMotion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Motion:
-    """The motion of all phases, in their order, against the one with the index `reference`."""
+    """The motion of phases, in their order, against the one with the index `reference`, which is among them."""
 
     reference: int
     phases: tuple[PhaseMotion, ...]
 
     def __post_init__(self) -> None:
         indices = [phase.index for phase in self.phases]
-        if indices != list(range(len(indices))) or self.reference not in indices:
-            raise ValueError(
-                f"motion must be that of every phase in order and of the reference {self.reference}, got {indices}"
-            )
+        if indices != sorted(set(indices)) or self.reference not in indices:
+            raise ValueError(f"phases must be in order, with the reference {self.reference} among them, got {indices}")
+
+    def of(self, index: int) -> PhaseMotion:
+        """The motion of the phase with this place in the series, which has to be among those measured."""
+        return next(phase for phase in self.phases if phase.index == index)
 
     @property
     def max_mm(self) -> float:

@@ -20,11 +20,11 @@ def correct_motion(volume: DceVolume, motion: Motion) -> DceVolume:
 
     Phases are large: those that are moved are overwritten in the array of the given volume, which is used up.
     """
-    early = _place(motion.phases[volume.series.index("early")])
+    early = _place(motion.of(volume.series.index("early")))
     phases = []
     for phase in motion.phases:
         between = _place(phase) @ np.linalg.inv(early)
-        corrected = not np.array_equal(_place(phase), early)
+        corrected = phase.measured and not np.array_equal(_place(phase), early)
         if corrected:
             _move(volume.pixels[phase.index], between, volume.geometry)
         phases.append(replace(phase, corrected=corrected))

@@ -5,6 +5,7 @@ All constants are ours; docs/motion.md has the figures behind them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -19,12 +20,12 @@ from pcr.breast_region import SKIN_MM, find_breast_region
 from pcr.motion import Motion, PhaseMotion
 from pcr.volume import DceVolume, axis_aligned_grid, resample, to_simpleitk
 
-GRID_MM = 3.0
+GRID_MM = 4.0
 SMOOTHING_MM = 2.0
 # Contrast leaves the edge between skin and air alone, so it belongs to what is registered.
 AIR_MM = 8.0
 BORDER_MM = 12.0
-SAMPLED_PART = 1 / 6
+SAMPLED_PART = 1 / 8
 BINS = 32
 # Nobody moves that far within a coil: such a result is a failure of the registration.
 MAX_DISPLACEMENT_MM = 30.0
@@ -33,14 +34,15 @@ _THREADS = 2
 
 
 def measure_motion(volume: DceVolume) -> Motion:
-    """Measure the rigid motion of every phase against the first post-contrast phase, over the breast region.
+    """Measure the rigid motion of the phases with a role against the first post-contrast one, over the breast region.
 
     A phase that can not be registered (no breast, no contrast between tissues, nothing that fits) is unmeasured.
     """
     reference = volume.series.index("pre") + 1
-    scene = _Scene.of(volume)
+    wanted = sorted({reference, *(index for index, phase in enumerate(volume.series.phases) if phase.role != "other")})
+    scene = _Scene.of(volume, wanted)
     with ThreadPoolExecutor(_THREADS) as pool:
-        phases = tuple(pool.map(lambda index: scene.register(index, reference), range(len(volume.pixels))))
+        phases = tuple(pool.map(lambda index: scene.register(index, reference), wanted))
     return Motion(reference=reference, phases=phases)
 
 
@@ -49,28 +51,34 @@ class _Scene:
     """The phases on a reduced grid along their own axes, cut to the breasts.
 
     Attributes:
-        phases: float32 [slices, rows, columns] each.
+        phases: float32 [slices, rows, columns] by their place in the series.
         compared: bool on the grid: the breast region with the skin and the air in front.
         breast_lps_mm: voxel centres of the breast region [n, 3].
     """
 
     grid: VolumeGeometry
-    phases: list[npt.NDArray[np.float32]]
+    phases: dict[int, npt.NDArray[np.float32]]
     compared: npt.NDArray[np.bool_]
     breast_lps_mm: npt.NDArray[np.float64]
 
     @classmethod
-    def of(cls, volume: DceVolume) -> _Scene:
+    def of(cls, volume: DceVolume, wanted: Sequence[int]) -> _Scene:
         grid = _reduced(volume.geometry)
         sigma = SMOOTHING_MM / np.asarray(grid.spacing)
-        phases = [
-            ndimage.gaussian_filter(resample_linearly(phase, volume.geometry, grid), sigma) for phase in volume.pixels
-        ]
-        breast, compared = _regions(np.mean(phases, axis=0), grid)
+
+        def reduced(index: int) -> npt.NDArray[np.float32]:
+            smooth: npt.NDArray[np.float32] = ndimage.gaussian_filter(
+                resample_linearly(volume.pixels[index], volume.geometry, grid), sigma
+            )
+            return smooth
+
+        with ThreadPoolExecutor(_THREADS) as pool:
+            phases = dict(zip(wanted, pool.map(reduced, wanted), strict=True))
+        breast, compared = _regions(np.mean(list(phases.values()), axis=0), grid)
         if breast.any():
             box = _box_around(compared, grid)
             grid, breast, compared = grid[box], breast[box], compared[box]  # type: ignore[index]  # takes all three
-            phases = [np.ascontiguousarray(phase[box]) for phase in phases]
+            phases = {index: np.ascontiguousarray(phase[box]) for index, phase in phases.items()}
         return cls(grid, phases, compared, grid.map_indices_to_reference(np.argwhere(breast).astype(float)))
 
     def register(self, index: int, reference: int) -> PhaseMotion:

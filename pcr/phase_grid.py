@@ -16,9 +16,10 @@ from pcr.reasons import NotEvaluable, ReasonCode
 GridRelation = Literal["same", "incomplete", "other", "elsewhere"]
 
 _SPACING_TOLERANCE = 0.02
+# Some senders round positions to a tenth of a millimetre.
+_ROUNDED_MM = 0.11
 # Positions are written rounded, and a scanner's own rounding differs from phase to phase.
 SAME_POSITION_MM = 0.1
-_SAME_ORIENTATION = 1e-3
 # Phases that share less than this part of the smaller one show different places, such as the other breast.
 _SAME_PLACE = 0.5
 # What one phase may lack of another at each border; it is filled from the border.
@@ -45,7 +46,8 @@ def grid_of(planes: Sequence[ImagePlane]) -> VolumeGeometry:
         )
     # A stack that shifts in plane from slice to slice (a tilted gantry) is no grid either.
     sideways = positions - positions[0] - np.outer(along - along[0], first.normal)
-    if np.ptp(gaps) > _SPACING_TOLERANCE * spacing or np.abs(sideways).max() > _SPACING_TOLERANCE * spacing:
+    allowed = max(_SPACING_TOLERANCE * spacing, _ROUNDED_MM)
+    if np.ptp(gaps) > allowed or np.abs(sideways).max() > allowed:
         raise NotEvaluable(ReasonCode.MIXED_GEOMETRY, "slices of the dynamic series are unequally spaced")
     return VolumeGeometry.from_attributes(
         image_position=first.position_lps_mm,
@@ -58,17 +60,6 @@ def grid_of(planes: Sequence[ImagePlane]) -> VolumeGeometry:
         coordinate_system=CoordinateSystemNames.PATIENT,
         frame_of_reference_uid=first.frame_of_reference_uid,
     )
-
-
-def check_parallel(grids: Sequence[VolumeGeometry]) -> None:
-    """Refuse phases in several orientations or frames of reference: no resampling can relate those safely.
-
-    Raises NotEvaluable("mixed_geometry").
-    """
-    if len({grid.frame_of_reference_uid for grid in grids}) > 1:
-        raise NotEvaluable(ReasonCode.MIXED_GEOMETRY, "phases of the dynamic series differ in frame of reference")
-    if any(np.abs(grid.direction - grids[0].direction).max() > _SAME_ORIENTATION for grid in grids):
-        raise NotEvaluable(ReasonCode.MIXED_GEOMETRY, "phases of the dynamic series differ in orientation")
 
 
 def relation(grid: VolumeGeometry, reference: VolumeGeometry) -> GridRelation:

@@ -9,31 +9,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from itertools import pairwise
 from typing import Literal
 
-from highdicom.volume import VolumeGeometry
-
-from pcr.contrast import InjectionSource, TimedVolume, find_injection, too_few_phases
+from pcr.contrast import Injection, InjectionSource, TimedVolume, find_injection, too_few_phases
 from pcr.dynamic_candidates import (
     CLEAR_MARGIN,
     ENOUGH_POINTS,
-    MIN_PHASES,
     DynamicCandidate,
     dynamic_candidates,
     one_protocol,
 )
 from pcr.frames import Frame
-from pcr.image_times import TimeField, timing_of
-from pcr.image_volumes import ImageVolume, RejectedSeries, UnsafeSeries, candidate_volumes
+from pcr.image_times import TimeField
+from pcr.image_volumes import RejectedSeries, UnsafeSeries, candidate_volumes
 from pcr.manifest import CropSpec
-from pcr.phase_grid import MAX_UNCOVERED_MM, check_parallel, grid_of, relation, uncovered_mm
+from pcr.phase_grid import MAX_UNCOVERED_MM, grid_of, relation, uncovered_mm
+from pcr.phase_places import MIN_PHASES, Place, find_places
 from pcr.reasons import NotEvaluable, ReasonCode
 from pcr.study import Study
 
 Role = Literal["pre", "early", "late", "other"]
 # How many series a refusal explains in its sentence; the result has all.
 _REASONS_QUOTED = 3
+# Phases after the injection follow each other within minutes.
+MAX_PAUSE = timedelta(minutes=20)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +139,12 @@ def select_dce(study: Study, crop: CropSpec) -> tuple[DceSeries, ...]:
     try:
         _check_none_is_unsafe(candidates.unsafe, first)
         chosen = _clear_choice(dynamic, ranked, candidates.rejected)
-        return tuple(_dynamic_series(volumes, crop, selection) for volumes in _places(chosen.volumes))
+        _check_series_are_of_one_protocol(ordered)
+        found = find_places(chosen.volumes)
+        taken = sorted((t for place in found.places for t in place.timed), key=lambda t: t.start)
+        injection = find_injection(taken, len(found.places))
+        told = replace(selection, rejected=selection.rejected + found.aside)
+        return tuple(_dynamic_series(place, injection, crop, told) for place in found.places)
     except NotEvaluable as refusal:
         raise NoDynamicSeries(refusal, selection) from None
 
@@ -183,41 +189,33 @@ def _check_none_is_unsafe(unsafe: Sequence[UnsafeSeries], first: Sequence[Dynami
             raise found.refusal
 
 
-def _places(volumes: Sequence[ImageVolume]) -> list[list[ImageVolume]]:
-    """The volumes by the place that they show: all at one, or as many at each of several, as for two breasts.
-
-    Raises NotEvaluable("mixed_geometry", "missing_slices").
-    """
-    grids = [grid_of(volume.planes) for volume in volumes]
-    check_parallel(grids)
-    places: list[list[ImageVolume]] = []
-    references: list[VolumeGeometry] = []
-    for volume, grid in zip(volumes, grids, strict=True):
-        for place, reference in zip(places, references, strict=True):
-            if relation(grid, reference) != "elsewhere":
-                place.append(volume)
-                break
-        else:
-            places.append([volume])
-            references.append(grid)
-    if len({len(place) for place in places}) > 1 or (len(places) > 1 and len(places[0]) < 2):
-        raise NotEvaluable(ReasonCode.MIXED_GEOMETRY, "phases of the dynamic series lie at different positions")
-    return places
+def _check_series_are_of_one_protocol(ordered: Sequence[DynamicCandidate]) -> None:
+    """Refuse where images of another protocol lie in a series of the chosen one: they may be a phase of it."""
+    chosen, *others = ordered
+    series = {volume.series.series_instance_uid for volume in chosen.volumes}
+    for volume in (volume for other in others for volume in other.volumes):
+        if volume.series.series_instance_uid in series:
+            raise NotEvaluable(
+                ReasonCode.UNSUPPORTED_OBJECT,
+                f"series '{volume.series.description}' mixes images of several protocols; send each in its own series",
+            )
 
 
-def _dynamic_series(volumes: Sequence[ImageVolume], crop: CropSpec, selection: Selection) -> DceSeries:
+def _dynamic_series(place: Place, injection: Injection, crop: CropSpec, selection: Selection) -> DceSeries:
     """The phases at one place with their roles.
 
     Raises NotEvaluable: `too_few_phases`, `missing_slices`, `mixed_geometry`, `no_dce_series`.
     """
-    if len(volumes) < MIN_PHASES:
-        raise too_few_phases(len(volumes))
-    timing = timing_of([volume.frames for volume in volumes])
-    timed = sorted(map(TimedVolume, volumes, timing.starts), key=lambda t: t.start)
+    timed = place.timed
+    if len(timed) < MIN_PHASES:
+        raise too_few_phases(len(timed))
     _check_numbers_follow_times(timed)
-    injection = find_injection(timed)
-    whole = _without_aborted(timed, injection.pre)
-    pre = injection.pre - (len(timed) - len(whole))
+    before = sum(t.start in injection.starts_before for t in timed)
+    if before == 0 or len(timed) - before < 2:
+        raise too_few_phases(len(timed) - before + bool(before))
+    _check_one_run(timed[before:])
+    whole = _without_aborted(timed, before - 1)
+    pre = before - 1 - (len(timed) - len(whole))
     aborted = tuple(
         RejectedSeries(t.volume.series.series_instance_uid, t.volume.series.description, "broken off and taken again")
         for t in timed
@@ -244,9 +242,19 @@ def _dynamic_series(volumes: Sequence[ImageVolume], crop: CropSpec, selection: S
         phases=phases,
         pre_gap_s=gap,
         injection_source=injection.source,
-        time_field=timing.field,
+        time_field=place.time_field,
         selection=replace(selection, rejected=selection.rejected + aborted),
     )
+
+
+def _check_one_run(after_injection: Sequence[TimedVolume]) -> None:
+    """Refuse two runs in one: phases after the injection do not lie so far apart."""
+    if any(later.start - earlier.start > MAX_PAUSE for earlier, later in pairwise(after_injection)):
+        raise NotEvaluable(
+            ReasonCode.NO_DCE_SERIES,
+            f"phases after the injection lie more than {MAX_PAUSE.seconds // 60} minutes apart, as those of two runs; "
+            "send the one to be read",
+        )
 
 
 def _check_numbers_follow_times(timed: Sequence[TimedVolume]) -> None:

@@ -22,8 +22,8 @@ DECISIVE = 20.0
 READ_OBJECTS = {MRImageStorage, EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage}
 
 _NOT_DYNAMIC = re.compile(
-    r"\b(sub\w*|mip|mpr|ser|pe\d?|scout|locali[sz]er|loc|survey|t2\w*|stir|dwi|diff\w*|adc|maps?|mask|screen ?save\w*"
-    r"|b[01] ?map|field ?map\w*|perfusion map)\b|\bminus\b|\s-\s*pre\b",
+    r"\b(sub\w*|mip|mpr|ser|pe\d?|scout|locali[sz]er|loc|survey|t2\w*|stir|dwi|diff\w*|adc|maps?|screen ?save\w*"
+    r"|b[01] ?map|field ?map\w*|perfusion map)\b|^fat:|\bminus\b|\s-\s*pre\b",
     re.IGNORECASE,
 )
 _DYNAMIC = re.compile(
@@ -45,6 +45,7 @@ _SPOILED_GRADIENT_ECHO = re.compile(r"efgre3d|3dfgre|ispy|fl3d|fl3_we|vibe", re.
 _PRONE = ("HFP", "FFP")
 # No T1-weighted spoiled gradient echo has longer ones.
 _LONGEST_REPETITION_MS, _LONGEST_ECHO_MS = 50.0, 15.0
+_FAST_REPETITION_MS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +84,26 @@ def image_type(header: Dataset) -> tuple[str, ...]:
     return tuple(str(value).upper() for value in values)
 
 
-def kind_of_image(header: Dataset) -> frozenset[str]:
-    """What ImageType says of the kind of an image: water, fat, phase map, ...; empty for a plain magnitude image."""
-    return frozenset(image_type(header)[2:]) & (_NOT_DYNAMIC_TYPES | _WATER_TYPES)
+@dataclass(frozen=True, slots=True)
+class ImageKind:
+    """What tells kinds of image within one series apart.
+
+    Attributes:
+        named: what ImageType names it as (water, fat, phase map, ...); empty for a plain magnitude image.
+        origin: the first two values of ImageType: original or derived, primary or secondary.
+        sequences: ScanningSequence.
+    """
+
+    named: frozenset[str]
+    origin: tuple[str, ...]
+    sequences: tuple[str, ...]
+
+
+def kind_of_image(header: Dataset) -> ImageKind:
+    """The kind of an image."""
+    values = image_type(header)
+    named = frozenset(values[2:]) & (_NOT_DYNAMIC_TYPES | _WATER_TYPES)
+    return ImageKind(named, values[:2], values_of(header.get("ScanningSequence")))
 
 
 def _object(modality: str, header: Dataset) -> Iterator[Evidence]:
@@ -125,7 +143,7 @@ def _sequence(header: Dataset) -> Iterator[Evidence]:
         yield Evidence(-DECISIVE, "scanning sequence is echo planar")
     elif "GR" in sequences:
         yield Evidence(2, "gradient echo")
-    elif named is None:
+    elif named is None and (set(sequences) - {"RM"} or not _is_fast_3d(header)):
         yield Evidence(-DECISIVE, "scanning sequence is no gradient echo")
     if named is not None:
         yield Evidence(2, f"pulse sequence is {named}")
@@ -137,6 +155,13 @@ def _sequence(header: Dataset) -> Iterator[Evidence]:
         yield Evidence(
             -DECISIVE, f"repetition time {repetition} ms and echo time {echo} ms are not those of T1 dynamics"
         )
+
+
+def _is_fast_3d(header: Dataset) -> bool:
+    """Whether times that only a spoiled gradient echo has stand in for a sequence that is not named (or is RM)."""
+    repetition, echo = number(header, "RepetitionTime"), number(header, "EchoTime")
+    times = repetition is not None and echo is not None and 0 < echo < repetition <= _FAST_REPETITION_MS
+    return times and header.get("MRAcquisitionType") == "3D"
 
 
 def _sequence_names(header: Dataset) -> Iterator[str]:
@@ -155,11 +180,10 @@ def _body(header: Dataset) -> Iterator[Evidence]:
         yield Evidence(2, "names the breast")
     elif part == "other":
         yield Evidence(-DECISIVE, "names another part of the body")
-    position = str(header.get("PatientPosition") or "")
-    if position in _PRONE:
+    if str(header.get("PatientPosition") or "") in _PRONE:
         yield Evidence(1, "patient lies prone")
-    elif position and part != "breast":
-        yield Evidence(-DECISIVE, "patient does not lie prone and nothing names the breast")
+    elif part == "unnamed":
+        yield Evidence(-DECISIVE, "nothing names the breast, and nothing says that the patient lies prone")
 
 
 def values_of(value: object) -> tuple[str, ...]:

@@ -14,10 +14,10 @@ from rich.progress import Progress
 
 from pcr.attention import place_attention
 from pcr.clinical import ClinicalRecord, encode
+from pcr.contrast import FIRST_PHASE_AFTER_INJECTION_S
 from pcr.crop import normalise, window_around
 from pcr.manifest import CropSpec, read_metadata
 from pcr.model import PcrModel, load_model
-from pcr.contrast import FIRST_PHASE_AFTER_INJECTION_S
 from training.cohorts import DEVELOPMENT, Cohort, CohortError, Imaging, Layout, Patient, PhaseTargets
 from training.crops import centre_window, cut_phases, measure_box, read_region
 from training.figures import measure

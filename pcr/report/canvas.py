@@ -97,9 +97,9 @@ def mark(page: Image.Image, xy: tuple[float, float], text: str, size: int, ancho
     ImageDraw.Draw(page).text(xy, text, font=font(size), fill=WHITE, anchor=anchor, stroke_width=2, stroke_fill=BLACK)
 
 
-def grey(image: npt.NDArray[np.floating], low: float, high: float) -> npt.NDArray[np.float64]:
-    """An image as RGB grey levels from 0 to 255, float64 [rows, columns, 3]."""
-    level = image.astype(np.float64)
+def grey(image: npt.NDArray[np.floating], low: float, high: float) -> npt.NDArray[np.float32]:
+    """An image as RGB grey levels from 0 to 255, float32 [rows, columns, 3]."""
+    level = image.astype(np.float32)
     level -= low
     level /= max(high - low, 1e-9)
     np.clip(level, 0, 1, out=level)
@@ -107,14 +107,14 @@ def grey(image: npt.NDArray[np.floating], low: float, high: float) -> npt.NDArra
     return np.repeat(level[..., None], 3, axis=2)
 
 
-def heat(share: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def heat(share: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Heat from 0 to 1 [...]: how much of a picture shows through [..., 1], and the RGB to add to that [..., 3]."""
     places = np.linspace(0, 1, len(_HEAT))
     colour = np.stack([np.interp(share, places, channel) for channel in zip(*_HEAT, strict=True)], axis=-1)
     opacity = _HEAT_OPACITY * np.sqrt(share)[..., None]
-    return 1 - opacity, colour * opacity
+    return (1 - opacity).astype(np.float32), (colour * opacity).astype(np.float32)
 
 
-def to_image(rgb: npt.NDArray[np.float64]) -> Image.Image:
+def to_image(rgb: npt.NDArray[np.float32]) -> Image.Image:
     """RGB levels from 0 to 255 as a picture."""
     return Image.fromarray(np.rint(rgb).astype(np.uint8))

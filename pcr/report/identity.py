@@ -11,6 +11,37 @@ from highdicom.base import SOPClass
 from pydicom.charset import convert_encodings
 from pydicom.dataset import Dataset
 
+# What highdicom asks of a source image beside its identity.
+_IMAGE = (
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "Modality",
+    "FrameOfReferenceUID",
+    "PositionReferenceIndicator",
+    "ImageType",
+    "Rows",
+    "Columns",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "PixelSpacing",
+    "SpacingBetweenSlices",
+    "NumberOfFrames",
+    "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
+    "DimensionOrganizationSequence",
+    "DimensionIndexSequence",
+    "LossyImageCompression",
+    "LossyImageCompressionRatio",
+    "LossyImageCompressionMethod",
+)
 # Type 2 in the Patient and General Study modules (PS3.3 C.7.1.1, C.7.2.1): present in every object, empty if unknown.
 _TYPE_2 = (
     "PatientName",
@@ -31,8 +62,9 @@ def without_identity(header: Dataset, slice_spacing_mm: float) -> Dataset:
     Where the slice thickness is empty (it is type 2 in MR images), the distance between slices stands in for it.
     """
     blank = Dataset()
-    # Elements are shared with the source: what is to differ is left out here and made anew, never assigned.
-    blank.update({e.tag: e for e in header if e.keyword not in (*_TYPE_2, "SpecificCharacterSet", "SliceThickness")})
+    # Elements are shared with the source: what is to differ is made anew, never assigned. The others stay behind, since
+    # converting all elements of all images takes longer than making the report.
+    blank.update({header[keyword].tag: header[keyword] for keyword in _IMAGE if keyword in header})
     for keyword in _TYPE_2:
         setattr(blank, keyword, "")
     blank.SliceThickness = header.get("SliceThickness") or slice_spacing_mm

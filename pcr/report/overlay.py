@@ -71,9 +71,10 @@ def _scales(case: PredictedCase, slices: list[int]) -> _Scales:
     view = model_window(case.attention.window, case.volume.geometry, *SUMMARY_PANEL)
     early = case.volume.phase("early").array
     subtracted = np.stack([view.sample(_subtraction(case, index)) for index in slices])
-    low, high = np.percentile(early[slices], _GREY_PERCENTILES)
+    # Every other row and column tells the percentiles as well.
+    low, high = np.percentile(early[slices, ::2, ::2], _GREY_PERCENTILES)
     lesion = np.percentile(early[case.lesion.mask], _LESION_PERCENTILE)
-    floor, ceiling = np.percentile(subtracted, _SUBTRACTION_PERCENTILES)
+    floor, ceiling = np.percentile(subtracted[:, ::2, ::2], _SUBTRACTION_PERCENTILES)
     return _Scales(
         early=(float(low), float(max(high, lesion))),
         subtraction=(float(floor), float(ceiling)),

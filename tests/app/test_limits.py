@@ -18,7 +18,10 @@ def without_pixels(study: Path) -> Path:
     return study
 
 
-@pytest.mark.parametrize(("setting", "value"), [("max_files", 50), ("max_voxels", 1_000_000), ("max_memory_mib", 3)])
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("max_files", 50), ("max_all_headers_mib", 1), ("max_voxels", 1_000_000), ("max_memory_mib", 3)],
+)
 def test_a_study_beyond_a_limit_is_refused_unread(
     setting: str, value: int, without_pixels: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -30,6 +33,12 @@ def test_a_study_beyond_a_limit_is_refused_unread(
 
 def test_within_the_limits_the_pixels_are_read(without_pixels: Path, run: Run) -> None:
     assert run(without_pixels).result["reason"]["code"] == "corrupt_pixels"
+
+
+def test_an_input_of_too_many_files_is_refused(study: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BREAST_PCR_LIMITS__MAX_ALL_FILES", "50")
+    outcome = run(study)
+    assert (outcome.exit, outcome.index["reason"]["code"], outcome.index["studies"]) == (3, "too_large", [])
 
 
 def test_a_header_beyond_the_limit_is_no_dicom(study: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,7 +53,9 @@ def test_a_header_beyond_the_limit_is_no_dicom(study: Path, run: Run, monkeypatc
     assert outcome.index["passed_over"]["not_dicom"] == 1
 
 
-@pytest.mark.parametrize("setting", ["MAX_FILES", "MAX_HEADER_MIB", "MAX_VOXELS", "MAX_MEMORY_MIB"])
+@pytest.mark.parametrize(
+    "setting", ["MAX_FILES", "MAX_ALL_FILES", "MAX_HEADER_MIB", "MAX_ALL_HEADERS_MIB", "MAX_VOXELS", "MAX_MEMORY_MIB"]
+)
 def test_a_limit_of_nothing_stops_the_run(setting: str, study: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"BREAST_PCR_LIMITS__{setting}", "0")
     outcome = run(study)

@@ -47,6 +47,15 @@ def test_names_tell_of_a_pre_contrast_phase_that_was_taken_twice() -> None:
     assert roles_of(select(images))[:2] == ["other", "pre"]
 
 
+def test_a_start_that_each_phase_states_as_its_own_is_no_injection() -> None:
+    images = with_agent_from(1)
+    for (phase, _), image in images.items():
+        if phase:
+            image.ContrastBolusStartTime = image.AcquisitionTime
+    series = select(images)
+    assert (series.injection_source, roles_of(series)[0]) == ("estimated", "pre")
+
+
 def test_phases_that_are_all_named_as_after_contrast_lack_the_one_before() -> None:
     images = dynamic(5)
     for (phase, _), image in images.items():
@@ -91,17 +100,32 @@ def volume(levels: list[float], pre: int = 0, early: int = 2):
     noise = np.random.default_rng(1).normal(100, 3, (len(levels), *SHAPE))
     noise[:, 4:12, 8:24, 8:24] += np.array(levels)[:, None, None, None]
     after = tuple(90.0 * (index - pre) - 60 for index in range(len(levels)))
-    return volume_of_pixels(noise, grid_of(SHAPE, (2, 1, 1)), after_injection_s=after, early=early)
+    return volume_of_pixels(noise, grid_of(SHAPE, (2, 1, 1)), after_injection_s=after, pre=pre, early=early)
 
 
 def test_phases_that_enhance_in_order_are_believed() -> None:
     check_enhancement(volume([0, 200, 180, 160]))
+    check_enhancement(volume([0, 5, 200, 180, 160], pre=1, early=3))
 
 
-def test_a_first_phase_after_contrast_that_does_not_enhance_is_refused() -> None:
-    with pytest.raises(NotEvaluable, match="does not enhance as later ones"):
-        check_enhancement(volume([0, 2, 200, 190]))
+@pytest.mark.parametrize(
+    ("levels", "pre", "said"),
+    [
+        ([0, 2, 200, 190], 0, "hardly anything enhances"),
+        ([150, 170, 180, 190], 0, "hardly anything enhances"),
+        ([0, 0, 0, 0], 0, "hardly anything enhances"),
+        ([0, 200, 190, 10], 0, "does not enhance as the others do"),
+        ([0, 150, 330, 320, 300], 1, "already enhanced"),
+    ],
+)
+def test_signal_that_contradicts_the_headers_is_refused(levels: list[float], pre: int, said: str) -> None:
+    with pytest.raises(NotEvaluable, match=said) as caught:
+        check_enhancement(volume(levels, pre=pre, early=pre + 2))
+    assert caught.value.code == "no_dce_series"
 
 
-def test_images_without_any_enhancement_are_left_to_the_search_for_a_lesion() -> None:
-    check_enhancement(volume([0, 0, 0, 0]))
+def test_a_subtraction_among_the_phases_is_refused() -> None:
+    dynamic = volume([0, 200, 180, 160])
+    dynamic.pixels[3] = dynamic.pixels[1] - dynamic.pixels[0]
+    with pytest.raises(NotEvaluable, match="brightness"):
+        check_enhancement(dynamic)

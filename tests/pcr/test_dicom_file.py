@@ -100,6 +100,55 @@ def test_a_header_keeps_nothing_of_the_file_in_memory(tmp_path: Path) -> None:
     assert "PixelData" not in header
 
 
+@pytest.mark.parametrize(
+    "syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian]
+)
+@pytest.mark.parametrize("undefined", [False, True])
+def test_of_long_values_only_the_sequences_of_the_standard_are_kept(
+    tmp_path: Path, syntax: str, undefined: bool
+) -> None:
+    (image := mr_image()).file_meta.TransferSyntaxUID = syntax
+    item = Dataset()
+    item.add_new(0x00091002, "OB", bytes(100_000))
+    image.add_new(0x00091001, "OB", bytes(100_000))
+    image.add_new(0x00091002, "OB", bytes(60_000))
+    image.ReferencedImageSequence = [item]
+    image["ReferencedImageSequence"].is_undefined_length = undefined
+    header, pixels = read_header(written(image, tmp_path), MIB)
+    assert (0x00091001 in header, 0x00091002 in header) == (False, True)
+    assert len(header.ReferencedImageSequence[0][0x00091002].value) == 100_000
+    assert header.memory_bytes > 160_000
+    assert pixels is not None
+
+
+@pytest.mark.parametrize("undefined", [False, True])
+def test_a_long_private_sequence_is_not_kept(tmp_path: Path, undefined: bool) -> None:
+    item = Dataset()
+    item.add_new(0x00091002, "OB", bytes(100_000))
+    (image := mr_image()).add_new(0x00091001, "SQ", [item])
+    image[0x00091001].is_undefined_length = undefined
+    header, pixels = read_header(written(image, tmp_path), MIB)
+    assert 0x00091001 not in header
+    assert pixels is not None
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian])
+@pytest.mark.parametrize("undefined", [False, True])
+def test_a_header_weighs_more_with_every_element_in_its_sequences(tmp_path: Path, syntax: str, undefined: bool) -> None:
+    weights = []
+    for count in (0, 1000):
+        (image := mr_image()).file_meta.TransferSyntaxUID = syntax
+        inner, outer = Dataset(), Dataset()
+        for number in range(count):
+            inner.add_new(0x00091001 + number, "LO", "")
+        outer.ReferencedStudySequence = [inner]
+        outer["ReferencedStudySequence"].is_undefined_length = undefined
+        image.ReferencedImageSequence = [outer]
+        header, _ = read_header(written(image, tmp_path / str(count)), MIB)
+        weights.append(header.memory_bytes)
+    assert weights[1] - weights[0] >= 200_000
+
+
 def test_a_length_of_gigabytes_allocates_none(tmp_path: Path) -> None:
     (image := mr_image()).file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
     path = written(image, tmp_path)

@@ -42,6 +42,16 @@ def test_trigger_times_count_from_the_acquisition_time_that_all_share() -> None:
     assert [phase.after_injection_s for phase in series.phases] == [-100, -10, 80, 170]
 
 
+def test_trigger_times_of_several_series_count_from_the_start_of_each() -> None:
+    images = dynamic(4, Manufacturer="Philips", AcquisitionTime="091200", SeriesInstanceUID="1.2.3.2")
+    for (phase, _), image in images.items():
+        change(image, TriggerTime=90_000.0 * (phase - 1), TemporalPositionIdentifier=phase)
+        if phase == 0:
+            change(image, SeriesInstanceUID="1.2.3.1", AcquisitionTime="090700", TriggerTime=60_000.0)
+    series = select(images)
+    assert (series.time_field, series.pre_gap_s) == ("TriggerTime", 240)
+
+
 def test_content_times_of_one_reconstruction_are_not_those_of_the_phases() -> None:
     images = dynamic(Manufacturer="GE MEDICAL SYSTEMS")
     for (phase, _), image in images.items():

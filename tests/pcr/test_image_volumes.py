@@ -116,7 +116,9 @@ def test_positions_that_differ_by_rounding_between_phases_are_the_same(jitter: l
         ({"ImageType": None}, "image type is missing"),
         ({"ImageType": ""}, "image type is missing"),
         ({"ScanningSequence": "SE"}, "no gradient echo"),
-        ({"ScanningSequence": None}, "no gradient echo"),
+        ({"ScanningSequence": None, "RepetitionTime": 30}, "no gradient echo"),
+        ({"ScanningSequence": "RM", "MRAcquisitionType": "2D"}, "no gradient echo"),
+        ({"SeriesDescription": "FAT: ax dyn"}, "names 'FAT:'"),
         ({"SeriesDescription": "ax dyn 1st pass_SUB"}, "names 'SUB'"),
         ({"SeriesDescription": "3-plane localizer"}, "names 'localizer'"),
         ({"SeriesDescription": "ISPY2: PE2"}, "names 'PE2'"),
@@ -139,6 +141,17 @@ def test_names_that_scanners_give_dynamic_series_are_no_reason_to_reject_them(de
 
 def test_a_sequence_of_two_kinds_with_a_gradient_echo_is_a_candidate() -> None:
     assert len(volumes_of(dynamic(1, ScanningSequence=["SE", "GR"]))) == 1
+
+
+def test_a_sequence_that_is_not_named_is_known_by_its_times() -> None:
+    for sequence in ("RM", None):
+        assert len(volumes_of(dynamic(1, ScanningSequence=sequence))) == 1
+
+
+def test_echo_times_that_differ_by_rounding_are_of_one_echo() -> None:
+    images = dynamic(1)
+    change(images[0, 3], EchoTime=1.402)
+    assert len(volumes_of(images)) == 1
 
 
 def test_a_series_of_few_images_is_rejected() -> None:

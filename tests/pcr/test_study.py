@@ -130,6 +130,82 @@ def test_blanks_around_a_patient_id_are_no_other_patient() -> None:
     study_of(images).check_identity()
 
 
+@pytest.mark.parametrize("written", ["", "t-1", " T-1", "T-1^"])
+def test_an_id_that_one_program_writes_otherwise_is_no_other_patient(written: str) -> None:
+    images = dynamic(phases=2)
+    change(images[0, 0], PatientID=written)
+    study_of(images).check_identity()
+
+
+def test_a_blank_id_of_the_first_image_is_not_that_of_the_study() -> None:
+    images = dynamic(phases=2)
+    change(images[0, 0], PatientID="")
+    assert study_of(images).patient_id == "T-1"
+
+
+@pytest.mark.parametrize("words", [("T-1", "T-11"), ("T 1 2", "T 2 1")])
+def test_ids_that_differ_in_more_than_their_writing_are_two_patients(words: tuple[str, str]) -> None:
+    images = dynamic(phases=1, PatientID=words[0])
+    change(images[0, 0], PatientID=words[1])
+    with pytest.raises(NotEvaluable, match="2 different PatientIDs"):
+        study_of(images).check_identity()
+
+
+def with_names(one: str, other: str, **given: str) -> Study:
+    images = dynamic(phases=2, PatientName=one, **given)
+    change(images[1, 3], PatientName=other)
+    return study_of(images)
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["", "doe^jane", "DOE JANE", "Doe^Jane^Mary", "Doe", "Doe^J", "Miller-Doe^Jane", "Miller^Jane", "Dóe^Jané"],
+)
+def test_a_name_that_can_be_hers_is_no_other_patient(other: str) -> None:
+    with_names("Doe^Jane", other).check_identity()
+    with_names(other, "Doe^Jane").check_identity()
+
+
+@pytest.mark.parametrize("other", ["Doe^Jane=山田^花子", "=山田^花子", "山田^花子", "Doe^Jane^^Dr"])
+def test_a_name_in_another_script_or_with_a_title_is_no_other_patient(other: str) -> None:
+    with_names("Doe^Jane", other, SpecificCharacterSet="ISO_IR 192").check_identity()
+
+
+@pytest.mark.parametrize("other", ["Doe^Mary", "Miller^Anne", "Jane^Doe"])
+def test_two_names_under_one_id_are_two_patients(other: str) -> None:
+    with pytest.raises(NotEvaluable, match="images with different PatientNames") as caught:
+        with_names("Doe^Jane", other).check_identity()
+    assert caught.value.code == "mixed_patients"
+    assert "Doe" not in caught.value.message
+
+
+def test_two_names_that_a_third_is_the_beginning_of_are_two_patients() -> None:
+    images = dynamic(phases=3)
+    for (phase, _), image in images.items():
+        change(image, PatientName=("Doe", "Doe^Jane", "Doe^Mary")[phase])
+    with pytest.raises(NotEvaluable, match="mixed_patients"):
+        study_of(images).check_identity()
+
+
+def test_a_name_is_not_believed_against_an_id_and_a_birth_date() -> None:
+    with_names("Doe^Jane", "Miller^Anne", PatientBirthDate="19700102").check_identity()
+
+
+@pytest.mark.parametrize("other", ["Doe^Mary", "Miller^Jane"])
+def test_without_ids_two_names_are_two_patients(other: str) -> None:
+    with pytest.raises(NotEvaluable, match="without PatientID and with different names"):
+        with_names("Doe^Jane", other, PatientID="").check_identity()
+
+
+def test_the_name_of_an_object_that_is_no_image_counts_only_where_it_has_no_id() -> None:
+    images = dynamic(phases=1)
+    change(images[0, 0], Modality="SR", SeriesInstanceUID="1.2.3.77", PatientName="Anonymous")
+    study_of(images).check_identity()
+    change(images[0, 0], PatientID="")
+    with pytest.raises(NotEvaluable, match="mixed_patients"):
+        study_of(images).check_identity()
+
+
 def test_an_instance_that_came_twice_counts_once(inbox: Path) -> None:
     save(dynamic(phases=1), inbox / "again")
     study = only_study(inbox)
@@ -223,6 +299,19 @@ def test_a_description_that_names_the_patient_is_quoted_without_her_name() -> No
     assert series.description == "dyn [removed] [removed] [removed] [removed]"
 
 
+def test_a_description_is_no_longer_than_its_vr_allows_and_is_searched_once() -> None:
+    """A name of 8,000 words had been looked for in 48 kB, for half a minute each time."""
+    words = "^".join(f"w{number}" for number in range(8_000))
+    (series,) = study_of([mr_image(PatientName=words, SeriesDescription="dyn " * 12_000)]).series
+    assert series.description == ("dyn " * 16)
+    assert series.description is series.description
+
+
+def test_no_half_of_a_name_is_left_at_the_end_of_a_description() -> None:
+    (series,) = study_of([mr_image(PatientName="Doe^Magdalena", SeriesDescription="-" * 58 + " Magdalena")]).series
+    assert "Mag" not in series.description
+
+
 @pytest.mark.parametrize(
     ("described", "meant"), [("MR PROSTATE", False), ("MRI KNEE", False), ("", True), ("MR BREAST AND NECK", True)]
 )
@@ -257,7 +346,52 @@ def test_a_study_of_more_files_than_accepted_is_refused_and_no_other(inbox: Path
     small.check_identity()
 
 
-@pytest.mark.parametrize("limit", ["max_files", "max_header_mib"])
+def padded_study(folder: Path, uid: str, files: int, **given: object) -> Path:
+    """A study whose files have each some 300 kB of private values that are kept."""
+    for number in range(files):
+        image = mr_image(StudyInstanceUID=uid, SOPInstanceUID=f"{uid}.{number}", **given)
+        for private in range(5):
+            image.add_new(0x00091001 + private, "OB", bytes(60_000))
+        save([image], folder / f"{uid}-{number}")
+    return folder
+
+
+@pytest.mark.parametrize("uid", ["1.2.1", "1.2.9"])
+def test_a_study_whose_headers_are_too_much_is_refused_and_no_other(inbox: Path, uid: str) -> None:
+    found = read_inbox(padded_study(inbox, uid, files=8), limits=InboxLimits(max_all_headers_mib=2))
+    studies = {study.study_instance_uid: study for study in found.studies}
+    with pytest.raises(NotEvaluable, match=r"raise limits\.max_all_headers_mib") as caught:
+        studies[uid].check_identity()
+    assert caught.value.code == "too_large"
+    assert (studies[uid].series, studies[uid].patient_id) == ((), "")
+    studies["1.2.3"].check_identity()
+
+
+def test_a_ct_whose_headers_are_too_much_is_another_study_all_the_same(inbox: Path) -> None:
+    padded_study(inbox, "1.2.9", files=8, Modality="CT")
+    found = read_inbox(inbox, limits=InboxLimits(max_all_headers_mib=2))
+    assert [study.study_instance_uid for study in found.studies] == ["1.2.3"]
+    assert found.passed_over.other_studies == 1
+
+
+def test_many_studies_take_no_more_memory_than_one_may(inbox: Path) -> None:
+    for number in range(10):
+        padded_study(inbox, f"1.2.9{number}", files=1)
+    found = read_inbox(inbox, limits=InboxLimits(max_all_headers_mib=2))
+    kept = sum(i.header.memory_bytes for study in found.studies for s in study.series for i in s.instances)
+    assert 0 < kept <= 2 * 2**20
+    assert len(found.studies) == 11
+
+
+def test_an_input_of_more_files_than_accepted_is_refused_as_a_whole(inbox: Path) -> None:
+    (inbox / "notes.txt").touch()
+    read_inbox(inbox, limits=InboxLimits(max_all_files=17))
+    with pytest.raises(NotEvaluable, match=r"more than 16 files; .* raise limits\.max_all_files") as caught:
+        read_inbox(inbox, limits=InboxLimits(max_all_files=16))
+    assert caught.value.code == "too_large"
+
+
+@pytest.mark.parametrize("limit", ["max_files", "max_all_files", "max_header_mib", "max_all_headers_mib"])
 def test_a_limit_of_nothing_is_refused(limit: str) -> None:
     with pytest.raises(ValueError, match=f"{limit} must be positive, got 0"):
         InboxLimits(**{limit: 0})

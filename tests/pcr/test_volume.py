@@ -285,3 +285,10 @@ def test_a_series_that_needs_more_memory_than_is_accepted_is_refused_before_it_i
     (study,) = read_inbox(save(images, tmp_path)).studies
     with pytest.raises(NotEvaluable, match="max_memory_mib"):
         load(dce_of(study), VolumeLimits(max_memory_mib=50))
+
+
+@pytest.mark.parametrize("skew", [1e-4, 5e-4])
+def test_an_orientation_that_a_scanner_rounded_is_read(tmp_path: Path, skew: float) -> None:
+    images = dynamic(3, ImageOrientationPatient=[1, 0, 0, skew, 1, 0])
+    volume = load_from(save(images, tmp_path))
+    np.testing.assert_allclose(volume.geometry.direction.T @ volume.geometry.direction, np.eye(3), atol=1e-9)

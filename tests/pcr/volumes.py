@@ -24,6 +24,7 @@ def volume_of_pixels(
     geometry: VolumeGeometry,
     *,
     after_injection_s: tuple[float, ...] = TIMES_AFTER_INJECTION_S,
+    pre: int = 0,
     early: int = 2,
     pre_gap_s: float = 130.0,
     injection_source: str = "ContrastBolusStartTime",
@@ -33,12 +34,12 @@ def volume_of_pixels(
     said = Dataset()
     for keyword, value in header.items():
         setattr(said, keyword, value)
-    roles: dict[int, Role] = {0: "pre", early: "early", len(pixels) - 1: "late"}
+    roles: dict[int, Role] = {pre: "pre", early: "early", len(pixels) - 1: "late"}
     phases = tuple(
         Phase(
             series_instance_uid="1.2.3.1",
             description="",
-            time_s=after - after_injection_s[0],
+            time_s=after - after_injection_s[pre],
             after_injection_s=after,
             role=roles.get(index, "other"),
             frames=(Frame(Instance(Path("nowhere"), said), None, said),),  # type: ignore[arg-type]
