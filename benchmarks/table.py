@@ -53,13 +53,13 @@ def side_by_side(ours: Sequence[Cost], stock: Sequence[Cost]) -> Table:
     return Table(heading=("", "this program", "stock pipeline", "ratio", "goal"), rows=tuple(rows))
 
 
-def floor_table(floor: Mapping[str, float], imports: Sequence[Cost]) -> Table:
+def floor_table(floor: Mapping[str, float], imports: Sequence[float]) -> Table:
     """The floor: importing, bytes, headers, phases, network."""
     read_s, loaded_s = floor["bytes_s"], floor["phases_s"]
     return Table(
         heading=("", "s", "times the bytes", "goal"),
         rows=(
-            ("importing the application", _spread([cost.wall_s for cost in imports], 2), "", GOALS["importing"]),
+            ("importing the application", _spread(imports, 2), "", GOALS["importing"]),
             ("reading the bytes of the five phases", f"{read_s:.3f}", "1", ""),
             ("reading the headers of the study", f"{floor['headers_s']:.3f}", f"{floor['headers_s'] / read_s:.1f}", ""),
             ("loading the five phases", f"{loaded_s:.3f}", f"{loaded_s / read_s:.1f}", GOALS["loading"]),

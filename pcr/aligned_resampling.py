@@ -78,3 +78,13 @@ def _plane(image: npt.NDArray[Any], y: _Places, x: _Places) -> npt.NDArray[np.fl
     below = rows[:, x.below]
     columns: npt.NDArray[np.float64] = below + x.part * (rows[:, x.above] - below)
     return columns
+
+
+def reached(source: VolumeGeometry, target: VolumeGeometry) -> npt.NDArray[np.bool_]:
+    """Which voxels of a grid [slices, rows, columns] lie inside another one."""
+    indices = np.indices(target.spatial_shape, dtype=np.float32).reshape(3, -1)
+    between = np.linalg.inv(source.affine) @ target.affine
+    places = between[:3, :3].astype(np.float32) @ indices + between[:3, 3:].astype(np.float32)
+    shape = np.asarray(source.spatial_shape, dtype=np.float32)[:, None]
+    inside: npt.NDArray[np.bool_] = ((places > -0.5) & (places < shape - 0.5)).all(axis=0)
+    return inside.reshape(target.spatial_shape)

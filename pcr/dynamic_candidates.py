@@ -56,7 +56,8 @@ def dynamic_candidates(volumes: Sequence[ImageVolume]) -> list[DynamicCandidate]
                 break
         else:
             groups.append([volume])
-    candidates = [DynamicCandidate(tuple(group), _weigh(group)) for group in groups]
+    rivals = sum(len(group) >= MIN_PHASES for group in groups) > 1
+    candidates = [DynamicCandidate(tuple(group), _weigh(group) + (_span(group) if rivals else ())) for group in groups]
     return sorted(candidates, key=lambda c: (-c.points, -len(c.volumes), -len(c.volumes[0].frames)))
 
 
@@ -75,7 +76,6 @@ def _weigh(group: Sequence[ImageVolume]) -> tuple[Evidence, ...]:
     found = [*shared, *names[:2]]
     if len(group) >= MIN_PHASES:
         found.append(Evidence(min(2 + 0.25 * (len(group) - MIN_PHASES), 3), f"{len(group)} volumes of one protocol"))
-        found += _span(group)
     with_agent = sum(has_agent(volume) for volume in group)
     if 0 < with_agent < len(group):
         found.append(Evidence(2, f"contrast agent is noted in {with_agent} of {len(group)}"))
@@ -88,16 +88,18 @@ def _weigh(group: Sequence[ImageVolume]) -> tuple[Evidence, ...]:
     return tuple(found)
 
 
-def _span(group: Sequence[ImageVolume]) -> list[Evidence]:
-    """Whether the volumes last as long as contrast takes to wash out: a timing run or an angiography does not."""
+def _span(group: Sequence[ImageVolume]) -> tuple[Evidence, ...]:
+    """Whether volumes last as long as contrast takes to wash out, as a timing run or an angiography does not."""
+    if len(group) < MIN_PHASES:
+        return ()
     try:
         starts = timing_of([volume.frames for volume in group]).starts
     except NotEvaluable:
-        return []
+        return ()
     seconds = (max(starts) - min(starts)).total_seconds()
-    if seconds < _SHORT_RUN_S:
-        return [Evidence(-3, f"all within {seconds:.0f} s")]
-    return [Evidence(1, f"over {seconds:.0f} s")]
+    return (
+        Evidence(-3, f"all within {seconds:.0f} s") if seconds < _SHORT_RUN_S else Evidence(1, f"over {seconds:.0f} s"),
+    )
 
 
 def _fat_suppressed(header: Dataset) -> bool:

@@ -17,7 +17,7 @@ from scipy import ndimage
 from skimage.measure import label, regionprops
 from skimage.morphology import isotropic_closing, isotropic_opening
 
-from pcr.aligned_resampling import resample_linearly
+from pcr.aligned_resampling import reached, resample_linearly
 from pcr.breast_region import BreastRegion, find_breast_region
 from pcr.lesion import Candidate, Laterality, Lesion, PointMm, centroid_lps_mm, outlined
 from pcr.lesion_score import Background, Enhancement, lesion_score, smoothed
@@ -136,7 +136,7 @@ def _breasts(volume: DceVolume) -> tuple[npt.NDArray[np.bool_], float | None]:
     It is found on a grid of half the resolution, in an eighth of the time; its margins are wider than that.
     """
     coarse = axis_aligned_grid(volume.geometry, REGION_SPACING_MM)
-    region = find_breast_region(_mean_signal(volume, coarse), REGION_SPACING_MM)
+    region = find_breast_region(_mean_signal(volume, coarse), reached(volume.geometry, coarse), REGION_SPACING_MM)
     shape = axis_aligned_grid(volume.geometry, SEARCH_SPACING_MM).spatial_shape
     part = SEARCH_SPACING_MM / REGION_SPACING_MM
     nearest = (

@@ -15,7 +15,7 @@ import SimpleITK as sitk
 from highdicom.volume import VolumeGeometry
 from scipy import ndimage
 
-from pcr.aligned_resampling import resample_linearly
+from pcr.aligned_resampling import reached, resample_linearly
 from pcr.breast_region import SKIN_MM, find_breast_region
 from pcr.motion import Motion, PhaseMotion
 from pcr.volume import DceVolume, axis_aligned_grid, resample, to_simpleitk
@@ -132,7 +132,7 @@ def _regions(
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """The breast region, and the same with the skin and the air in front, on the grid of the mean signal."""
     upright = axis_aligned_grid(grid, GRID_MM)
-    breast = find_breast_region(resample_linearly(mean, grid, upright), GRID_MM).mask
+    breast = find_breast_region(resample_linearly(mean, grid, upright), reached(grid, upright), GRID_MM).mask
     compared = breast.copy()
     for steps in range(1, round((SKIN_MM + AIR_MM) / GRID_MM) + 1):
         compared[:, :-steps] |= breast[:, steps:]
