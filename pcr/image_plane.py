@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 from pcr.reasons import NotEvaluable, ReasonCode
 
 _ORTHONORMAL_TOLERANCE = 1e-3
+_SAME_ORIENTATION = 1e-3
 # What no scanner writes: such numbers are damage, and overflow what is computed from them.
 _SPACING_MM = (0.01, 100.0)
 _FARTHEST_MM = 1e5
@@ -34,12 +35,15 @@ class ImagePlane:
     position_lps_mm: tuple[float, ...]
 
     @property
-    def matrix(self) -> tuple[object, ...]:
-        """What images of one volume share: all but the position, rounded so that equal ones compare equal."""
-        orientation, spacing = (
-            tuple(round(v, 4) + 0.0 for v in values) for values in (self.orientation, self.pixel_spacing_mm)
-        )
-        return self.frame_of_reference_uid, orientation, self.rows, self.columns, spacing
+    def matrix(self) -> tuple[int, int, float, float]:
+        """Rows, columns and pixel spacing in mm, which parallel images of one volume share."""
+        between_rows, between_columns = (round(value, 3) for value in self.pixel_spacing_mm)
+        return self.rows, self.columns, between_rows, between_columns
+
+    def is_parallel_to(self, other: ImagePlane) -> bool:
+        """Whether two planes have one frame of reference and one orientation, but for how scanners round it."""
+        turned = max(abs(a - b) for a, b in zip(self.orientation, other.orientation, strict=True))
+        return self.frame_of_reference_uid == other.frame_of_reference_uid and turned <= _SAME_ORIENTATION
 
     @property
     def normal(self) -> tuple[float, float, float]:

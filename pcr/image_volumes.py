@@ -145,7 +145,8 @@ def _split_into_volumes(series: Series, frames: Sequence[Frame], evidence: tuple
     """
     planes = {frame.key: frame.plane for frame in frames}
     _check_one_echo(series, frames)
-    if len({(plane.frame_of_reference_uid, plane.matrix[1]) for plane in planes.values()}) > 1:
+    first = next(iter(planes.values()))
+    if not all(plane.is_parallel_to(first) for plane in planes.values()):
         raise NotEvaluable(
             ReasonCode.MIXED_GEOMETRY,
             f"series '{series.description}' mixes several orientations or frames of reference",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -58,10 +57,15 @@ def find_places(volumes: Sequence[ImageVolume]) -> Places:
 
 def _main_and_strays(volumes: Sequence[ImageVolume]) -> tuple[list[ImageVolume], list[ImageVolume]]:
     """The volumes of the orientation and frame of reference that most of them have, and the others."""
-    groups: dict[object, list[ImageVolume]] = defaultdict(list)
+    groups: list[list[ImageVolume]] = []
     for volume in volumes:
-        groups[volume.planes[0].matrix[:2]].append(volume)
-    main, *others = sorted(groups.values(), key=len, reverse=True)
+        for group in groups:
+            if volume.planes[0].is_parallel_to(group[0].planes[0]):
+                group.append(volume)
+                break
+        else:
+            groups.append([volume])
+    main, *others = sorted(groups, key=len, reverse=True)
     if others and len(main) < MIN_PHASES:
         raise _differ()
     return main, [volume for group in others for volume in group]

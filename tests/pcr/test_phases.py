@@ -59,7 +59,7 @@ each_layout = pytest.mark.parametrize("layout", ["series-per-phase", "acquisitio
 
 
 def signal_of(frames: Sequence[Frame]) -> np.ndarray:
-    signal = np.empty((len(frames), *frames[0].plane.matrix[2:4]), signal_dtype(frames))
+    signal = np.empty((len(frames), *frames[0].plane.matrix[:2]), signal_dtype(frames))
     read_signal(frames, signal)
     return signal
 
@@ -297,6 +297,13 @@ def test_a_run_begun_again_after_the_patient_was_positioned_anew_is_read_from_it
         change(of_phase(images, phase), ContrastBolusAgent="gadobutrol")
     first = [mr_image(8, p, FrameOfReferenceUID="1.2.3.98", AcquisitionTime="085000") for p in range(8)]
     assert uids(select([*images.values(), *first])) == uids(select(images))
+
+
+@pytest.mark.parametrize("phase", [0, 2, 3])
+def test_an_orientation_that_is_rounded_otherwise_in_one_phase_is_the_same(phase: int) -> None:
+    images = dynamic(axes=((1.0, 0.0, 0.0), (0.0, 0.99995, 0.00995)))
+    change(of_phase(images, phase), ImageOrientationPatient=[1, 0, 0, 0, 0.99995, 0.01005])
+    assert len(select(images).phases) == 4
 
 
 def test_two_runs_half_an_hour_apart_are_refused() -> None:
