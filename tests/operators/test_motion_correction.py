@@ -14,16 +14,20 @@ from pcr.clinical import ClinicalRecord
 from pcr.motion import MotionSettings
 from pcr.study import Study
 from pcr.volume import DceVolume
-from phantom import simulate
-from tests.pcr.lesion_phantoms import PHANTOMS
+from phantom import GridSpec, LesionSpec, PhantomSpec, simulate
 from tests.pcr.volumes import volume_of_phantom
 
 
 @pytest.fixture(scope="module")
 def moved() -> DceVolume:
-    lying, spec = (0.0, 0.0, 0.0), PHANTOMS["small"]
-    motion = ((0.0, 0.0, 6.0), *[lying] * 4)
-    return volume_of_phantom(simulate(replace(spec, grid=spec.grid.coarser(1.2), motion_mm=motion)))
+    lying = (0.0, 0.0, 0.0)
+    spec = PhantomSpec(
+        seed=7,
+        grid=GridSpec().coarser(2),
+        lesion=LesionSpec(side="right", diameter_mm=24),
+        motion_mm=((0.0, 0.0, 6.0), *[lying] * 4),
+    )
+    return volume_of_phantom(simulate(spec))
 
 
 def advanced(fragment: Application, volume: DceVolume, settings: MotionSettings) -> DceCase:
