@@ -55,7 +55,9 @@ def _slices(written: WrittenStudy) -> Iterator[tuple[tuple[float, ...], bytes]]:
 
 
 def _pixels(image: Dataset) -> np.ndarray:
-    """Stored values; pydicom has no decoder of its own for JPEG Lossless."""
+    """Stored values, the inverted ones mirrored; pydicom has no decoder of its own for JPEG Lossless."""
+    if image.PhotometricInterpretation == "MONOCHROME1":
+        return -1 - image.pixel_array
     if image.file_meta.TransferSyntaxUID == JPEGLosslessSV1:
         return jpegsof3_decode(next(generate_frames(image.PixelData, number_of_frames=1)))
     return image.pixel_array
