@@ -55,7 +55,7 @@ class Header(FileDataset):
         tag = None if isinstance(key, slice) else key if isinstance(key, int) else _tag(key)
         found = None if tag is None else self._dict.get(cast(BaseTag, tag))
         if isinstance(found, DataElement):
-            return found
+            return _empty(found) if _is_no_sequence(found) else found
         try:
             return super().__getitem__(key)
         except Exception:  # a damaged value breaks its conversion in ways that have no common type
@@ -216,6 +216,20 @@ def _tag(key: object) -> BaseTag:
         return Tag(key)  # type: ignore[arg-type]
     except Exception as error:
         raise KeyError(key) from error
+
+
+def _is_no_sequence(element: DataElement) -> bool:
+    """Whether an attribute that is none by the dictionary was written as a sequence (PS3.6)."""
+    if element.VR != "SQ" or element.tag.is_private:
+        return False
+    try:
+        return dictionary_VR(element.tag) != "SQ"
+    except KeyError:
+        return False
+
+
+def _empty(element: DataElement) -> DataElement:
+    return DataElement(element.tag, "LO", "")
 
 
 def _unconverted(raw: RawDataElement) -> DataElement:

@@ -80,8 +80,9 @@ def against(evidence: tuple[Evidence, ...]) -> str:
 def image_type(header: Dataset) -> tuple[str, ...]:
     """The values of ImageType in capitals."""
     stated = header.get("ImageType")
-    values = stated if isinstance(stated, MultiValue) else [stated] if stated else []
-    return tuple(str(value).upper() for value in values)
+    values = stated if isinstance(stated, MultiValue) else [stated]
+    # Whatever else a sender has written there names no kind of image.
+    return tuple(value.upper() for value in values if isinstance(value, str) and value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,4 +191,5 @@ def values_of(value: object) -> tuple[str, ...]:
     """The values of an attribute that may have none, one or several, in alphabetical order."""
     if value is None or value == "":
         return ()
-    return tuple(sorted(map(str, value))) if isinstance(value, MultiValue) else (str(value),)
+    values = value if isinstance(value, MultiValue) else [value]
+    return tuple(sorted(str(v) for v in values if isinstance(v, str | int | float)))

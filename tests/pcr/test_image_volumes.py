@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydicom.dataelem import DataElement
 from pydicom.uid import CTImageStorage, EnhancedMRImageStorage
 from tiny_mr import (
     AXIAL,
@@ -27,7 +28,7 @@ from tiny_mr import (
 from pcr.image_plane import plane_of
 from pcr.image_times import moment
 from pcr.image_volumes import ImageVolume, RejectedSeries, candidate_volumes
-from pcr.series_evidence import values_of
+from pcr.series_evidence import image_type, values_of
 
 
 def volumes_of(images: Images) -> list[ImageVolume]:
@@ -152,6 +153,13 @@ def test_echo_times_that_differ_by_rounding_are_of_one_echo() -> None:
     images = dynamic(1)
     change(images[0, 3], EchoTime=1.402)
     assert len(volumes_of(images)) == 1
+
+
+def test_an_image_type_that_was_written_as_a_sequence_names_no_kind() -> None:
+    image = mr_image()
+    del image.ImageType
+    image.add(DataElement("ImageType", "SQ", [mr_image()]))
+    assert image_type(image) == () == values_of(image.get("ImageType"))
 
 
 def test_a_series_of_few_images_is_rejected() -> None:
