@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate, pairwise
 
+from highdicom.volume import VolumeGeometry
 from pydicom.dataset import Dataset
 
 from pcr.frames import Frame, frames_of
 from pcr.image_plane import ImagePlane, number
 from pcr.image_times import TIME_FIELDS, moment
+from pcr.phase_grid import grid_of
 from pcr.reasons import NotEvaluable, ReasonCode
 from pcr.series_evidence import Evidence, ImageKind, against, kind_of_image, total, weigh_series
 from pcr.study import Series, Study
@@ -32,7 +35,7 @@ class RejectedSeries:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ImageVolume:
     """Images of one series with one image per position.
 
@@ -54,6 +57,11 @@ class ImageVolume:
     def header(self) -> Dataset:
         """The header of one image, for attributes that are the same throughout the volume."""
         return self.frames[0].header
+
+    @cached_property
+    def grid(self) -> VolumeGeometry:
+        """The grid that its planes make up. Raises NotEvaluable as `grid_of`."""
+        return grid_of(self.planes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from highdicom.volume import VolumeGeometry
-
 from pcr.contrast import TimedVolume, has_agent
 from pcr.image_times import TimeField, timing_of
 from pcr.image_volumes import ImageVolume, RejectedSeries
-from pcr.phase_grid import grid_of, relation
+from pcr.phase_grid import relation
 from pcr.reasons import NotEvaluable, ReasonCode
 
 MIN_PHASES = 3
@@ -85,16 +83,13 @@ def _set_aside(stray: ImageVolume, main: Sequence[ImageVolume]) -> RejectedSerie
 
 def _by_place(volumes: Sequence[ImageVolume]) -> list[list[ImageVolume]]:
     places: list[list[ImageVolume]] = []
-    references: list[VolumeGeometry] = []
     for volume in volumes:
-        grid = grid_of(volume.planes)
-        for place, reference in zip(places, references, strict=True):
-            if relation(grid, reference) != "elsewhere":
+        for place in places:
+            if relation(volume.grid, place[0].grid) != "elsewhere":
                 place.append(volume)
                 break
         else:
             places.append([volume])
-            references.append(grid)
     return places
 
 

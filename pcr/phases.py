@@ -25,7 +25,7 @@ from pcr.frames import Frame
 from pcr.image_times import TimeField
 from pcr.image_volumes import RejectedSeries, UnsafeSeries, candidate_volumes
 from pcr.manifest import CropSpec
-from pcr.phase_grid import MAX_UNCOVERED_MM, grid_of, relation, uncovered_mm
+from pcr.phase_grid import MAX_UNCOVERED_MM, relation, uncovered_mm
 from pcr.phase_places import MIN_PHASES, Place, find_places
 from pcr.reasons import NotEvaluable, ReasonCode
 from pcr.study import Study
@@ -270,12 +270,12 @@ def _check_numbers_follow_times(timed: Sequence[TimedVolume]) -> None:
 
 def _without_aborted(timed: Sequence[TimedVolume], pre: int) -> list[TimedVolume]:
     """The volumes without those that were broken off and taken again before contrast: nothing depends on them."""
-    reference = grid_of(timed[pre].volume.planes)
+    reference = timed[pre].volume.grid
     return [
         t
         for index, t in enumerate(timed)
         if index >= pre
-        or relation(grid_of(t.volume.planes), reference) != "incomplete"
+        or relation(t.volume.grid, reference) != "incomplete"
         or len(t.volume.frames) >= len(timed[pre].volume.frames)
     ]
 
@@ -285,9 +285,9 @@ def _check_one_place(timed: Sequence[TimedVolume], early: int) -> None:
 
     Raises NotEvaluable("missing_slices", "mixed_geometry").
     """
-    reference = grid_of(timed[early].volume.planes)
+    reference = timed[early].volume.grid
     for t in timed:
-        grid = grid_of(t.volume.planes)
+        grid = t.volume.grid
         found = relation(grid, reference)
         if found == "incomplete":
             counts = sorted({len(other.volume.frames) for other in timed})
