@@ -22,7 +22,7 @@ demo: $(RUNTIME)
 	$(BIN)/python -m phantom $(DEMO)/phantom --seed 7
 	$(BIN)/python -m app -i $(DEMO)/phantom/study -o $(DEMO)/results -m models
 	$(BIN)/python -m app.preview $(DEMO)/results $(DEMO)/pictures
-	@echo "look at $(DEMO)/pictures/*_page1.png; what was simulated is in $(DEMO)/phantom/truth.json"
+	@echo "look at $(DEMO)/pictures/*_summary1.png; what was simulated is in $(DEMO)/phantom/truth.json"
 
 setup: $(EVERYTHING)
 

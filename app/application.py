@@ -25,6 +25,7 @@ from pcr.model import PcrModel
 from pcr.motion import MotionSettings
 from pcr.report.provenance import Provenance
 from pcr.report.result import StudyResult, model_facts
+from pcr.report.settings import ReportSettings
 from pcr.study import Study
 from pcr.volume import VolumeLimits
 
@@ -40,6 +41,7 @@ class StudyJob:
     localization: LocalizationSettings
     limits: VolumeLimits
     motion: MotionSettings
+    report: ReportSettings
     made: Provenance
     out: Path
 
@@ -80,12 +82,15 @@ class BreastPcrApplication(Application):
                 domain=manifest.domain,
             ),
             PcrInferenceOperator(self, name="pcr_inference", announce=announce, model=job.model),
-            AttentionOverlayOperator(self, name="attention_overlay", announce=announce, made=job.made),
+            AttentionOverlayOperator(
+                self, name="attention_overlay", announce=announce, settings=job.report, made=job.made
+            ),
             ReportWriterOperator(
                 self,
                 name="report_writer",
                 announce=announce,
                 out=job.out,
+                settings=job.report,
                 made=job.made,
                 model=model_facts(job.model.folder, job.model.provider),
             ),

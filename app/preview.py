@@ -1,4 +1,4 @@
-"""`python -m app.preview OUT PICTURES`: the overlay pages of a run as PNG, for those without a DICOM viewer at hand."""
+"""`python -m app.preview OUT PICTURES`: the pages of a run as PNG, for those without a DICOM viewer at hand."""
 
 from __future__ import annotations
 
@@ -9,15 +9,27 @@ import pydicom
 from PIL import Image
 
 from pcr.report.publish import find_objects
+from pcr.report.result_series import NOT_EVALUABLE, OVERLAY, SUMMARY
+
+# By SeriesNumber: how a page of the series is called, with its InstanceNumber.
+_NAMES = {
+    SUMMARY.number: "summary{}",
+    OVERLAY.number: "slice{:03d}",
+    NOT_EVALUABLE.number: "not_evaluable{}",
+}
 
 
 def write_pages(out: Path, pictures: Path) -> list[Path]:
-    """Write every overlay page below an output folder as `<study>_page<n>.png`; gives back what was written."""
+    """Write every page below an output folder; gives back what was written.
+
+    Names are `<study>_summary<n>.png`, `<study>_slice<nnn>.png` and `<study>_not_evaluable<n>.png`.
+    """
     pictures.mkdir(parents=True, exist_ok=True)
     written = []
     for path in find_objects(out, "SC"):
         page = pydicom.dcmread(path)
-        target = pictures / f"{page.StudyInstanceUID}_page{page.InstanceNumber}.png"
+        name = _NAMES[int(page.SeriesNumber)].format(int(page.InstanceNumber))
+        target = pictures / f"{page.StudyInstanceUID}_{name}.png"
         Image.fromarray(page.pixel_array).save(target)
         written.append(target)
     return sorted(written)
@@ -34,7 +46,7 @@ def main() -> None:
     except OSError as error:
         raise SystemExit(f"pictures can not be written: {error.strerror}") from None
     if not written:
-        raise SystemExit(f"there are no overlay pages below {options.out}")
+        raise SystemExit(f"there are no pages below {options.out}")
     print(f"{len(written)} pages in {options.pictures}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from collections.abc import Callable
@@ -15,8 +16,9 @@ from app.settings import Folders, Settings
 from pcr.clinical_file import no_clinical_file, read_clinical_file
 from pcr.model import PcrModel, load_model
 from pcr.reasons import BadConfiguration, NotEvaluable, PcrError, ReasonCode
+from pcr.report.objects import make_refusal_objects
 from pcr.report.provenance import RESEARCH_NOTICE, Provenance
-from pcr.report.publish import output_folder, publish_run, publish_study
+from pcr.report.publish import object_paths, output_folder, publish_run, publish_study
 from pcr.report.result import (
     PassedOverFacts,
     Reason,
@@ -80,7 +82,7 @@ def run(folders: Folders, settings: Settings, progress: Progress) -> RunOutcome:
             publish_run(folders.output, index)
             return RunOutcome(index=index, results=())
         progress.found(inbox, clinical_path, model.provider)
-        batch = _Batch(folders.output, clinical_path, settings, model, _provenance(model), inbox, progress)
+        batch = _Batch(folders.output, clinical_path, settings, model, _provenance(model, settings), inbox, progress)
         results = tuple(batch.process(study) for study in inbox.studies)
         index = _index(results, inbox.passed_over)
         publish_run(folders.output, index)
@@ -102,8 +104,6 @@ class _Batch:
     def process(self, study: Study) -> StudyResult:
         """The published result of one study, whatever becomes of it."""
         result = self._attempt(study)
-        if result.status != "completed":
-            publish_study(self.out, result, {})
         self.progress.finished(result)
         return result
 
@@ -129,6 +129,7 @@ class _Batch:
             localization=self.settings.localization.for_core(),
             limits=self.settings.limits.of_volume(),
             motion=self.settings.motion.for_core(),
+            report=self.settings.report.for_core(),
             made=self.made,
             out=self.out,
         )
@@ -136,15 +137,25 @@ class _Batch:
 
     def _refused(self, study: Study, refusal: PcrError) -> StudyResult:
         facts = model_facts(self.model.folder, self.model.provider)
-        return refused(study.study_instance_uid, refusal, facts, RESEARCH_NOTICE)
+        try:
+            objects = make_refusal_objects(study, refusal, self.settings.report.for_core(), self.made)
+        except Exception:  # a study that is refused may be damaged in any way, and result.json still says why
+            log.exception("study %s: no page for the refusal", study.study_instance_uid)
+            objects = {}
+        result = refused(study.study_instance_uid, refusal, facts, RESEARCH_NOTICE, object_paths(objects))
+        publish_study(self.out, result, objects)
+        return result
 
 
-def _provenance(model: PcrModel) -> Provenance:
+def _provenance(model: PcrModel, settings: Settings) -> Provenance:
+    configuration = settings.bearing_on_results + model.manifest.model_dump_json()
     return Provenance(
         software_version=pcr.__version__,
         model_name=model.folder.name,
         model_version=model.folder.version,
         model_sha256=model.manifest.onnx.sha256,
+        configuration_sha256=hashlib.sha256(configuration.encode()).hexdigest(),
+        base_rate=model.manifest.base_rate,
         provider=model.provider,
         made_at=datetime.now(),
     )

@@ -17,6 +17,7 @@ from pcr.localize import LocalizationSettings
 from pcr.model import Device
 from pcr.motion import MotionSettings
 from pcr.reasons import BadConfiguration
+from pcr.report.settings import Background, ReportSettings
 from pcr.study import InboxLimits
 from pcr.volume import MAX_MEMORY_MIB, MAX_VOXELS, VolumeLimits
 
@@ -61,6 +62,21 @@ class Motion(BaseModel):
         return MotionSettings(correction=self.correction, warn_mm=self.warn_mm)
 
 
+class Report(BaseModel):
+    """Which DICOM objects are made, and what the overlays are drawn on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    background: Background = ReportSettings().background
+    parametric_map: bool = ReportSettings().parametric_map
+    key_objects: bool = ReportSettings().key_objects
+    not_evaluable_page: bool = ReportSettings().not_evaluable_page
+
+    def for_core(self) -> ReportSettings:
+        """The same for the core."""
+        return ReportSettings(**self.model_dump())
+
+
 class Limits(BaseModel):
     """What is accepted of a sender before its pixels are read."""
 
@@ -96,7 +112,13 @@ class Settings(BaseSettings):
     clinical_file: Path | None = None
     localization: Localization = Localization()
     motion: Motion = Motion()
+    report: Report = Report()
     limits: Limits = Limits()
+
+    @property
+    def bearing_on_results(self) -> str:
+        """The settings that a result depends on, as JSON: not where its input lies, nor how much is accepted of it."""
+        return self.model_dump_json(include={"localization", "motion", "report"})
 
     @classmethod
     def settings_customise_sources(

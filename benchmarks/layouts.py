@@ -11,6 +11,7 @@ import json
 import statistics
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,11 +21,11 @@ from rich.progress import track
 from rich.table import Table
 
 import app  # noqa: F401  loads what Holoscan needs, switches telemetry off
-from app.run import run
+from app.run import RunOutcome, run
 from app.settings import Folders, Settings
 from pcr.report.result import StudyResult
 from pcr.study import Inbox, Study
-from phantom import LesionSpec, Phantom, PhantomSpec, simulate, write_study
+from phantom import LesionSpec, Phantom, PhantomSpec, WrittenStudy, simulate, write_study
 from phantom.layouts import DEFAULT, LAYOUTS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -71,16 +72,47 @@ class Found:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Processed:
+    """A layout that the program has been through, still on disk.
+
+    Attributes:
+        found: what the program made of it.
+        study: the folder that it read.
+        results: the folder of the study's results; None where it held no study.
+    """
+
+    found: Found
+    study: Path
+    results: Path | None
+
+
 def process(phantom: Phantom, layout: str) -> Found:
     """Write a phantom in a layout and run the whole program on it, in this process."""
+    with processed(phantom, layout, Settings()) as done:
+        return done.found
+
+
+@contextmanager
+def processed(phantom: Phantom, layout: str, settings: Settings) -> Iterator[Processed]:
+    """The same with these settings, and the files are there for as long as the context lasts."""
     with tempfile.TemporaryDirectory() as work:
-        written = write_study(phantom, layout, Path(work, "phantom"))
-        outcome = run(Folders(written.folder, Path(work, "out"), ROOT / "models"), Settings(), Silent())
-        truth = json.loads(written.truth.read_text())["lesion"]
+        written, out = write_study(phantom, layout, Path(work, "phantom")), Path(work, "out")
+        outcome = run(Folders(written.folder, out, ROOT / "models"), settings, Silent())
+        entries = outcome.index.studies
+        yield Processed(
+            found=_found(written, layout, outcome),
+            study=written.folder,
+            results=out / entries[0].path if entries and entries[0].path else None,
+        )
+
+
+def _found(written: WrittenStudy, layout: str, outcome: RunOutcome) -> Found:
     expected = LAYOUTS[layout].outcome
     reason = outcome.index.reason or next((r.reason for r in outcome.results if r.reason), None)
     if reason is not None:
         return Found(layout=layout, outcome=reason.code, expected=expected)
+    truth = json.loads(written.truth.read_text())["lesion"]
     (result,) = outcome.results
     lesion, prediction = result.lesion, result.prediction
     assert lesion is not None and prediction is not None

@@ -1,4 +1,4 @@
-"""End of the graph: DICOM SR, SEG and SC and result.json, published together."""
+"""End of the graph: the DICOM objects and result.json, published together."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pcr.report.objects import make_objects
 from pcr.report.provenance import RESEARCH_NOTICE, Provenance
 from pcr.report.publish import object_paths, publish_study
 from pcr.report.result import ModelFacts, StudyResult, completed
+from pcr.report.settings import ReportSettings
 
 
 class ReportWriterOperator(StepOperator):
@@ -21,9 +22,17 @@ class ReportWriterOperator(StepOperator):
     label = "report"
 
     def __init__(
-        self, fragment: Fragment, *args: Any, out: Path, made: Provenance, model: ModelFacts, **kwargs: Any
+        self,
+        fragment: Fragment,
+        *args: Any,
+        out: Path,
+        settings: ReportSettings,
+        made: Provenance,
+        model: ModelFacts,
+        **kwargs: Any,
     ) -> None:
         self._out = out
+        self._settings = settings
         self._made = made
         self._model = model
         self.result: StudyResult | None = None
@@ -39,7 +48,7 @@ class ReportWriterOperator(StepOperator):
 
     def advance(self, case: IllustratedCase) -> IllustratedCase:
         """Make, publish, remember."""
-        objects = make_objects(case, self._made)
+        objects = make_objects(case, self._settings, self._made)
         result = completed(case, self._model, RESEARCH_NOTICE, object_paths(objects))
         publish_study(self._out, result, objects)
         self.result = result

@@ -9,7 +9,7 @@ from pcr.attention import AttentionMap
 from pcr.clinical import ClinicalRecord, EncodedClinical
 from pcr.lesion import Lesion
 from pcr.model import Prediction
-from pcr.page import OverlayPage
+from pcr.page import Illustrations
 from pcr.study import Study
 from pcr.volume import DceVolume, PlacedSeries
 
@@ -64,9 +64,9 @@ class PredictedCase(ReportedCase):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IllustratedCase(ReportedCase):
-    """A case whose overlay pages are drawn; its pixels are gone."""
+    """A case whose pictures are drawn; its pixels are gone."""
 
-    pages: tuple[OverlayPage, ...]
+    illustrations: Illustrations
 
 
 _Next = TypeVar("_Next", bound=Case)

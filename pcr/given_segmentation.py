@@ -59,7 +59,7 @@ def read_given_segmentations(study: Study, volume: DceVolume, *, accept_automati
     for instance in _segmentations(study):
         for segment in instance.header.SegmentSequence:
             if not _is_lesion(segment):
-                if _is_abnormal(segment) and not is_own_making(instance.header):
+                if _is_abnormal(segment):
                     remarks.append("a segmentation of the study is not used: its type is not known as a lesion's")
                 continue
             reason = _distrust(instance.header, segment, volume, accept_automatic)
@@ -74,7 +74,9 @@ def read_given_segmentations(study: Study, volume: DceVolume, *, accept_automati
 def _segmentations(study: Study) -> Iterator[Instance]:
     for series in study.series:
         for instance in series.instances:
-            if instance.sop_class_uid == SegmentationStorage and instance.header.get("SegmentSequence"):
+            is_segmentation = instance.sop_class_uid == SegmentationStorage and instance.header.get("SegmentSequence")
+            # Without a word about our own: a rerun must neither feed on itself nor say another thing.
+            if is_segmentation and not is_own_making(instance.header):
                 yield instance
 
 
@@ -94,8 +96,6 @@ def _codes(segment: Dataset, keyword: str) -> set[tuple[str, str]]:
 
 
 def _distrust(header: Dataset, segment: Dataset, volume: DceVolume, accept_automatic: bool) -> str | None:
-    if is_own_making(header):
-        return "this program made it"
     if str(header.get("FrameOfReferenceUID", "")) != volume.geometry.frame_of_reference_uid:
         return "its frame of reference is not that of the dynamic series"
     if str(segment.get("SegmentAlgorithmType", "")) == "AUTOMATIC" and not accept_automatic:

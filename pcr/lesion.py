@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,7 +39,8 @@ class Lesion:
         source: who outlined it.
         score: the localiser's score from 0 to 1; None for a segmentation that came with the study.
         volume_ml: voxel volume x number of voxels.
-        longest_diameter_mm: largest distance between two points of the lesion, in three dimensions.
+        diameter_ends_lps_mm: the two points of the lesion that lie farthest apart, in three dimensions.
+        section_ends_lps_mm: the two points of its largest section, that on `largest_slice`, that lie farthest apart.
         box: sides of the box around the mask.
         centroid_lps_mm: mean of the voxel centres in patient coordinates, LPS.
         runners_up: the other candidates, best first.
@@ -48,7 +50,8 @@ class Lesion:
     source: LesionSource
     score: float | None
     volume_ml: float
-    longest_diameter_mm: float
+    diameter_ends_lps_mm: tuple[PointMm, PointMm]
+    section_ends_lps_mm: tuple[PointMm, PointMm]
     box: LesionBox
     centroid_lps_mm: PointMm
     laterality: Laterality
@@ -60,6 +63,16 @@ class Lesion:
             raise ValueError(f"mask must be a bool volume that is not empty, got {self.mask.dtype} {self.mask.shape}")
 
     @property
+    def longest_diameter_mm(self) -> float:
+        """Largest distance between two points of the lesion."""
+        return math.dist(*self.diameter_ends_lps_mm)
+
+    @property
+    def section_diameter_mm(self) -> float:
+        """Largest distance between two points of the largest section: what a caliper measures on that image."""
+        return math.dist(*self.section_ends_lps_mm)
+
+    @property
     def slice_range(self) -> tuple[int, int]:
         """First and last slice index that the lesion reaches."""
         slices = np.flatnonzero(self.mask.any(axis=(1, 2)))
@@ -68,7 +81,7 @@ class Lesion:
     @property
     def largest_slice(self) -> int:
         """Index of the slice with the largest section."""
-        return int(np.argmax([np.count_nonzero(section) for section in self.mask]))
+        return _largest_slice(self.mask)
 
 
 def outlined(
@@ -87,36 +100,58 @@ def outlined(
     if not mask.any():
         raise ValueError("mask is empty")
     indices = np.argwhere(mask)
-    series = volume.series
+    series, geometry = volume.series, volume.geometry
+    section = indices[indices[:, 0] == _largest_slice(mask)]
     mean_signal = volume.pixels[:, *indices.T].mean(axis=1, dtype=np.float64)
     return Lesion(
         mask=mask,
         source=source,
         score=score,
-        volume_ml=len(indices) * volume.geometry.voxel_volume / 1000,
-        longest_diameter_mm=longest_diameter_mm(indices, volume.geometry),
-        box=lesion_box(mask, volume.geometry.spacing),
-        centroid_lps_mm=centroid_lps_mm(indices, volume.geometry),
+        volume_ml=len(indices) * geometry.voxel_volume / 1000,
+        diameter_ends_lps_mm=farthest_ends_lps_mm(indices, geometry, float(np.mean(geometry.spacing))),
+        section_ends_lps_mm=farthest_ends_lps_mm(section, geometry, float(np.mean(geometry.pixel_spacing))),
+        box=lesion_box(mask, geometry.spacing),
+        centroid_lps_mm=centroid_lps_mm(indices, geometry),
         laterality=laterality,
         kinetics=measure(mean_signal, series.index("pre"), series.index("early"), series.index("late")),
         runners_up=runners_up,
     )
 
 
+def _largest_slice(mask: npt.NDArray[np.bool_]) -> int:
+    return int(np.argmax([np.count_nonzero(section) for section in mask]))
+
+
 def centroid_lps_mm(indices: npt.NDArray[np.integer], geometry: VolumeGeometry) -> PointMm:
     """Mean of voxel centres [n, 3] in patient coordinates."""
-    x, y, z = geometry.map_indices_to_reference(indices.mean(axis=0, keepdims=True))[0]
-    return float(x), float(y), float(z)
+    return _point(geometry.map_indices_to_reference(indices.mean(axis=0, keepdims=True))[0])
 
 
-def longest_diameter_mm(indices: npt.NDArray[np.integer], geometry: VolumeGeometry) -> float:
-    """Largest distance between two voxels [n, 3], from outer edge to outer edge along the mean voxel size."""
+def farthest_ends_lps_mm(
+    indices: npt.NDArray[np.integer], geometry: VolumeGeometry, edge_mm: float
+) -> tuple[PointMm, PointMm]:
+    """Ends of the longest diameter of voxels [n, 3], from outer edge to outer edge of voxels `edge_mm` wide."""
     points = geometry.map_indices_to_reference(indices.astype(float))
-    edge = float(np.mean(geometry.spacing))
     if len(points) == 1:
-        return edge
+        first, last, direction = points[0], points[0], np.asarray(geometry.affine)[:3, 2] / geometry.spacing[2]
+    else:
+        hull = _hull(points)
+        one, other = np.triu_indices(len(hull), 1)
+        longest = int(np.argmax(pdist(hull)))
+        first, last = hull[one[longest]], hull[other[longest]]
+        direction = (last - first) / np.linalg.norm(last - first)
+    return _point(first - direction * edge_mm / 2), _point(last + direction * edge_mm / 2)
+
+
+def _hull(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     try:
-        points = points[ConvexHull(points).vertices]
+        corners = ConvexHull(points).vertices
     except QhullError:  # all in one plane or line: joggled (QJ), their hull still holds the two that are farthest apart
-        points = points[ConvexHull(points, qhull_options="QJ").vertices] if len(points) > 4 else points
-    return float(pdist(points).max()) + edge
+        corners = ConvexHull(points, qhull_options="QJ").vertices if len(points) > 4 else np.arange(len(points))
+    hull: npt.NDArray[np.float64] = points[corners]
+    return hull
+
+
+def _point(point: npt.NDArray[np.float64]) -> PointMm:
+    x, y, z = point
+    return float(x), float(y), float(z)

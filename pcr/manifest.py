@@ -169,6 +169,14 @@ class Manifest(_Declared):
     provenance: tuple[Source, ...]
     figures: dict[str, float | str | list[float]]
 
+    @property
+    def base_rate(self) -> float | None:
+        """Share of the patients behind the weights who had a pCR; None where the figures do not tell."""
+        patients, responders = self.figures.get("patients"), self.figures.get("responders")
+        if not isinstance(patients, float) or not isinstance(responders, float) or not 0 <= responders <= patients:
+            return None
+        return responders / patients if patients else None
+
     @model_validator(mode="after")
     def _threshold_names_known_variables(self) -> Manifest:
         known = {variable.name for variable in self.clinical}

@@ -1,1 +1,1 @@
-"""What leaves the program: result.json, DICOM SR, SEG and SC, published all or nothing."""
+"""What leaves the program: result.json and DICOM objects, published all or nothing."""

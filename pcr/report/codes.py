@@ -10,7 +10,7 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 from pcr.kinetics import CurveType
-from pcr.lesion import Laterality
+from pcr.lesion import Laterality, LesionSource
 from pcr.manifest import ClinicalName
 from pcr.phases import Role
 
@@ -32,10 +32,13 @@ def _private(value: str, meaning: str) -> Code:
 
 BREAST = codes.SCT.Breast
 LATERALITY: dict[Laterality, Code] = {"left": codes.SCT.Left, "right": codes.SCT.Right}
+# Laterality (0020,0060), PS3.3 C.7.3.1.
+SIDES: dict[Laterality, str] = {"left": "L", "right": "R"}
 MRI_OF_BREAST = Code("241615005", "SCT", "MRI of breast")
 
 VOLUME = codes.SCT.Volume
 LONG_AXIS = codes.SCT.LongAxis
+SECTION_LONG_AXIS = _private("SECTION_LONG", "Longest diameter in the plane of the largest section")
 EARLY_ENHANCEMENT = _private("EARLY_ENH", "Early enhancement, mean of the lesion, relative to pre-contrast")
 LATE_CHANGE = _private("LATE_CHANGE", "Change from early to late phase, mean of the lesion")
 SIGNAL_ENHANCEMENT_RATIO = _private("SER", "Signal enhancement ratio, mean of the lesion")
@@ -44,6 +47,12 @@ CURVE_TYPES: dict[CurveType, Code] = {
     "persistent": codes.DCM.PersistentDelayedPhaseType1Curve,
     "plateau": codes.DCM.PlateauDelayedPhaseType2Curve,
     "washout": codes.DCM.WashoutDelayedPhaseType3Curve,
+}
+
+OUTLINE = _private("OUTLINE", "Where the outline of the lesion is from")
+OUTLINED_BY: dict[LesionSource, Code] = {
+    "kinetic": _private("OUTLINE_KINETIC", "Found and outlined by this software, by its kinetics"),
+    "segmentation": _private("OUTLINE_GIVEN", "A segmentation that came with the study"),
 }
 
 PROBABILITY = _private("PCR_PROB", "Predicted probability of pathologic complete response")
@@ -56,10 +65,13 @@ AGAINST_THRESHOLD = _private("PCR_JUDGED", "Predicted probability of pCR against
 ABOVE_THRESHOLD = _private("ABOVE", "At or above the threshold")
 BELOW_THRESHOLD = _private("BELOW", "Below the threshold")
 NOT_JUDGED = _private("NOT_JUDGED", "Not judged: variables missing")
+JUDGEMENT: dict[bool | None, Code] = {True: ABOVE_THRESHOLD, False: BELOW_THRESHOLD, None: NOT_JUDGED}
+BASE_RATE = _private("PCR_BASE_RATE", "Share of pCR among the patients that the model was trained on")
 ATTENTION_INSIDE = _private("ATTN_INSIDE", "Share of the model's attention inside the lesion")
 
 INPUT_MISSING = _private("INPUT_MISSING", "Clinical input missing")
-CLINICAL_INPUTS = _private("INPUTS", "Clinical inputs of the prediction")
+INPUT_SOURCE = _private("INPUT_SOURCE", "Source of the clinical inputs")
+WARNING = _private("WARNING", "Warning")
 CLINICAL: dict[ClinicalName, Code] = {
     "age": codes.DCM.SubjectAge,
     "menopausal_status": codes.DCM.MenopausalPhase,

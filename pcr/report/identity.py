@@ -7,6 +7,8 @@ so its constructors get a header without identity, and the object gets the ident
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from highdicom.base import SOPClass
 from pydicom.charset import convert_encodings
 from pydicom.dataset import Dataset
@@ -79,6 +81,16 @@ def take_over_identity(made: SOPClass, header: Dataset) -> None:
     for keyword in _TYPE_2:
         if keyword not in header:
             setattr(made, keyword, "")
+
+
+def best_identified(headers: Iterable[Dataset]) -> Dataset:
+    """The first of the headers that say most of patient and study: some images of a study leave parts of it blank."""
+    return max(headers, key=lambda header: sum(bool(header.get(keyword)) for keyword in _TYPE_2))
+
+
+def identity_of(header: Dataset) -> tuple[str, ...]:
+    """What a header says of patient and study, to tell whether two results are for the same."""
+    return tuple(str(header.get(keyword, "")) for keyword in (*_TYPE_2, "SpecificCharacterSet"))
 
 
 def writable(text: str, header: Dataset) -> str:

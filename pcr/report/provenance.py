@@ -14,18 +14,18 @@ from pydicom.dataset import Dataset
 MANUFACTURER = "breast-pcr"
 SOFTWARE_NAME = "breast-pcr"
 RESEARCH_NOTICE = "AI generated; for research use only, not for clinical use"
-_SERIES_NOTICE = "AI generated, not for clinical use"
-
-REPORT_SERIES_NUMBER = 9001
-SEGMENTATION_SERIES_NUMBER = 9002
-OVERLAY_SERIES_NUMBER = 9003
+DRAWN_NOTICE = "Research use only - not for diagnosis"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """The software, the model and the moment behind a result.
+    """The software, the model, its settings and the moment behind a result.
 
     Attributes:
+        configuration_sha256: checksum of everything but the study and its record that bears on a result: the settings
+            and the model's declaration.
+        base_rate: share of pathologic complete responses among the patients that the model was trained on; None where
+            the model does not say.
         provider: the ONNX Runtime execution provider that really ran.
         made_at: wall clock time of the machine, as DICOM's content date and time are.
     """
@@ -34,6 +34,8 @@ class Provenance:
     model_name: str
     model_version: str
     model_sha256: str
+    configuration_sha256: str
+    base_rate: float | None
     provider: str
     made_at: datetime
 
@@ -61,8 +63,3 @@ def is_own_making(header: Dataset) -> bool:
     """Whether an instance was made by this software, in whatever version: a rerun must not feed on itself."""
     maker = (str(header.get("Manufacturer", "")), str(header.get("ManufacturerModelName", "")))
     return maker == (MANUFACTURER, SOFTWARE_NAME)
-
-
-def series_description(content: str) -> str:
-    """The description of a result series: what it holds, and that it is for research."""
-    return f"{content} ({_SERIES_NOTICE})"

@@ -56,7 +56,7 @@ def _unusable(error: OSError) -> BadConfiguration:
 
 
 def publish_study(out: Path, result: StudyResult, objects: Mapping[str, Sequence[Dataset]]) -> Path:
-    """Write the folder of one study: DICOM objects by kind (`SR`, `SEG`, `SC`) and result.json.
+    """Write the folder of one study: DICOM objects by kind (`SR`, `SEG`, ...) and result.json.
 
     `result.outputs` must name the files, as `object_paths` gives them. An earlier result of the study is replaced.
     """
@@ -96,7 +96,7 @@ def object_paths(objects: Mapping[str, Sequence[Dataset]]) -> tuple[str, ...]:
 
 
 def find_objects(out: Path, kind: str) -> list[Path]:
-    """The published objects of one kind (`SR`, `SEG`, `SC`) of all studies below an output folder."""
+    """The published objects of one kind (`SR`, `SEG`, ...) of all studies below an output folder."""
     return sorted(path for path in out.glob(f"*/{kind}/*.dcm") if not path.parts[-3].startswith("."))
 
 

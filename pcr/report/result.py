@@ -106,12 +106,13 @@ class CandidateFacts(_Facts):
 
 
 class LesionFacts(_Facts):
-    """The lesion that the probability is for."""
+    """The lesion that the probability is for; `section_diameter_mm` lies in the plane of its largest section."""
 
     source: Literal["kinetic", "segmentation"]
     score: float | None
     volume_ml: float
     longest_diameter_mm: float
+    section_diameter_mm: float
     centroid_lps_mm: Point
     laterality: Literal["left", "right"]
     kinetics: KineticFacts
@@ -148,12 +149,13 @@ class MotionFacts(_Facts):
 
 
 class ModelFacts(_Facts):
-    """Which model answered, and on what it ran."""
+    """Which model answered, on what it ran, and the share of pCR among the patients that it was trained on."""
 
     name: str
     version: str
     sha256: str
     provider: str
+    base_rate: float | None = None
 
 
 class StudyResult(_Facts):
@@ -207,7 +209,13 @@ class RunResult(_Facts):
 
 def model_facts(folder: ModelFolder, provider: str) -> ModelFacts:
     """Facts of a model and the provider that runs it."""
-    return ModelFacts(name=folder.name, version=folder.version, sha256=folder.manifest.onnx.sha256, provider=provider)
+    return ModelFacts(
+        name=folder.name,
+        version=folder.version,
+        sha256=folder.manifest.onnx.sha256,
+        provider=provider,
+        base_rate=folder.manifest.base_rate,
+    )
 
 
 def completed(case: ReportedCase, model: ModelFacts, notice: str, outputs: tuple[str, ...]) -> StudyResult:
@@ -239,7 +247,9 @@ def completed(case: ReportedCase, model: ModelFacts, notice: str, outputs: tuple
     )
 
 
-def refused(study_instance_uid: str, refusal: PcrError, model: ModelFacts, notice: str) -> StudyResult:
+def refused(
+    study_instance_uid: str, refusal: PcrError, model: ModelFacts, notice: str, outputs: tuple[str, ...] = ()
+) -> StudyResult:
     """The result of a study that got none; where its series are the reason, with what is said of each of them."""
     seen = refusal.selection if isinstance(refusal, NoDynamicSeries) else None
     return StudyResult(
@@ -249,4 +259,5 @@ def refused(study_instance_uid: str, refusal: PcrError, model: ModelFacts, notic
         study_instance_uid=study_instance_uid,
         selection=None if seen is None else SelectionFacts.model_validate(seen),
         model=model,
+        outputs=outputs,
     )

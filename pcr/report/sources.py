@@ -1,17 +1,16 @@
-"""The source images of a segmentation as highdicom needs them, single-frame and multi-frame."""
+"""The source images of a segmentation or a map as highdicom needs them, single-frame and multi-frame."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from highdicom.seg import Segmentation
 from pydicom.dataset import Dataset
 
 from pcr.frames import Frame
 from pcr.report.identity import without_identity
 
 
-def segmented_images(frames: Sequence[Frame], slice_spacing_mm: float) -> list[Dataset]:
+def source_images(frames: Sequence[Frame], slice_spacing_mm: float) -> list[Dataset]:
     """The images of a phase in order: one data set each, or one of the object whose frames they are, with only those.
 
     highdicom counts the frames of a multi-frame source from 1; `refer_to` puts their own numbers back.
@@ -28,11 +27,11 @@ def segmented_images(frames: Sequence[Frame], slice_spacing_mm: float) -> list[D
     return [source]
 
 
-def refer_to(segmentation: Segmentation, frames: Sequence[Frame]) -> None:
-    """Let a segmentation of `segmented_images` refer to the frames by their numbers in their object."""
+def refer_to(made: Dataset, frames: Sequence[Frame]) -> None:
+    """Let an object made of `source_images` refer to the frames by their numbers in their object."""
     if frames[0].number is None:
         return
-    for groups in segmentation.PerFrameFunctionalGroupsSequence:
+    for groups in made.PerFrameFunctionalGroupsSequence:
         for derivation in groups.get("DerivationImageSequence", ()):
             for source in derivation.SourceImageSequence:
                 source.ReferencedFrameNumber = frames[int(source.ReferencedFrameNumber) - 1].number

@@ -9,88 +9,68 @@ from highdicom.sr import (
     ContainerContentItem,
     ContentItem,
     ContentSequence,
-    DeviceObserverIdentifyingAttributes,
     ImageContentItem,
     ImageLibraryEntryDescriptors,
     MeasurementReport,
     NumContentItem,
     ObservationContext,
-    ObserverContext,
     RelationshipTypeValues,
 )
-from highdicom.uid import UID
 from pydicom.sr.codedict import codes
 
 from pcr.case import ReportedCase
 from pcr.frames import Frame
 from pcr.phases import Phase
+from pcr.report.attribution import Attribution
 from pcr.report.codes import CONTRAST_PHASE, MRI_OF_BREAST, PHASES, TIME_SINCE_INJECTION, private_scheme
 from pcr.report.identity import take_over_identity, without_identity
-from pcr.report.provenance import (
-    MANUFACTURER,
-    REPORT_SERIES_NUMBER,
-    SOFTWARE_NAME,
-    Provenance,
-    series_description,
-)
-from pcr.report.sr_groups import clinical_group, lesion_group, prediction_group
+from pcr.report.observer import device_observer
+from pcr.report.predecessors import earlier_reports
+from pcr.report.result_series import REPORT
+from pcr.report.sr_lesion import lesion_group
 
 
-def make_report(case: ReportedCase, segmentation: Segmentation, made: Provenance) -> Comprehensive3DSR:
+def make_report(case: ReportedCase, segmentation: Segmentation, attribution: Attribution) -> Comprehensive3DSR:
     """The report of one prediction: unverified, preliminary, complete as far as the device goes.
 
     The image library shows one image of each phase, so that a person can read it; every image of every phase and the
-    segmentation are the evidence (PS3.3 C.17.2.3). `segmentation` is that of the same case.
+    segmentation are the evidence (PS3.3 C.17.2.3). `segmentation` is that of the same case. Our earlier reports in the
+    study are its predecessors.
     """
     spacing = case.volume.geometry.spacing_between_slices
-    source = case.volume.series.phase("early").frames[0].header
+    source = without_identity(case.volume.series.phase("early").frames[0].header, spacing)
     instances = {f.instance.sop_instance_uid: f.instance for p in case.volume.series.phases for f in p.frames}
+    uids = attribution.uids
+    predecessors = earlier_reports(case.study, uids.series(REPORT))
     report = Comprehensive3DSR(
-        evidence=[without_identity(source, spacing), *(i.header for i in instances.values()), segmentation],
-        content=_content(case, segmentation, made),
-        series_instance_uid=UID(),
-        series_number=REPORT_SERIES_NUMBER,
-        series_description=series_description("pCR report"),
-        sop_instance_uid=UID(),
+        evidence=[source, *(i.header for i in instances.values()), segmentation],
+        content=_content(case, segmentation, attribution),
+        series_instance_uid=uids.series(REPORT),
+        series_number=REPORT.number,
+        series_description=REPORT.description,
+        sop_instance_uid=uids.instance(REPORT, *(str(earlier.SOPInstanceUID) for earlier in predecessors)),
         instance_number=1,
         is_complete=True,
         is_final=False,
         is_verified=False,
+        previous_versions=predecessors or None,
         coding_schemes=[private_scheme()],
-        **made.equipment,
+        **attribution.made.equipment,
     )
-    take_over_identity(report, source)
+    take_over_identity(report, attribution.identity)
     return report
 
 
-def _content(case: ReportedCase, segmentation: Segmentation, made: Provenance) -> MeasurementReport:
+def _content(case: ReportedCase, segmentation: Segmentation, attribution: Attribution) -> MeasurementReport:
     """TID 1500; its image library (TID 1600) is put in front of the measurements, where the template has it."""
     content = MeasurementReport(
-        observation_context=ObservationContext(observer_device_context=_device(made)),
+        observation_context=ObservationContext(observer_device_context=device_observer(attribution.made)),
         procedure_reported=MRI_OF_BREAST,
-        imaging_measurements=[
-            lesion_group(case, segmentation, made),
-            prediction_group(case, made),
-            clinical_group(case),
-        ],
+        imaging_measurements=[lesion_group(case, segmentation, attribution)],
     )
     items = content[0].ContentSequence
     items.insert(len(items) - 1, _image_library(case))
     return content
-
-
-def _device(made: Provenance) -> ObserverContext:
-    """TID 1002 and 1004: the observer is a device; no person looked."""
-    return ObserverContext(
-        observer_type=codes.DCM.Device,
-        observer_identifying_attributes=DeviceObserverIdentifyingAttributes(
-            uid=made.device_uid,
-            name=f"{SOFTWARE_NAME} {made.software_version}",
-            manufacturer_name=MANUFACTURER,
-            model_name=f"{made.model_name} {made.model_version}",
-            serial_number=made.model_sha256[:16],
-        ),
-    )
 
 
 def _image_library(case: ReportedCase) -> ContainerContentItem:

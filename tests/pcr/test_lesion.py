@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from highdicom.volume import VolumeGeometry
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from volumes import ball, grid_of, volume_of_pixels, washing_out
 
-from pcr.lesion import Lesion, longest_diameter_mm, outlined
+from pcr.lesion import Lesion, farthest_ends_lps_mm, outlined
 from pcr.lesion_box import LesionBox
 
 SHAPE = (20, 40, 50)
@@ -61,7 +63,7 @@ def test_flat_and_thin_lesions_are_as_long_as_their_diagonal(size: tuple[int, in
 def test_a_large_flat_lesion_is_measured_from_corner_to_corner() -> None:
     shape = (3, 101, 113)
     mask = box((1, 0, 0), (2, *shape[1:]), shape)
-    found = longest_diameter_mm(np.argwhere(mask), grid_of(shape))
+    found = math.dist(*farthest_ends_lps_mm(np.argwhere(mask), grid_of(shape), 1.0))
     assert found == pytest.approx(np.hypot(100, 112) + 1)
 
 
@@ -71,7 +73,16 @@ def test_the_longest_diameter_is_the_largest_distance_of_any_two_voxels(points: 
     geometry = grid_of((10, 10, 10), (2.0, 1.0, 0.7))
     places = geometry.map_indices_to_reference(indices)
     largest = max(float(np.linalg.norm(a - b)) for a in places for b in places)
-    assert longest_diameter_mm(indices, geometry) == pytest.approx(largest + 3.7 / 3, abs=1e-6)
+    first, last = np.array(farthest_ends_lps_mm(indices, geometry, 3.7 / 3))
+    assert np.linalg.norm(last - first) == pytest.approx(largest + 3.7 / 3, abs=1e-6)
+    for end in (first, last):
+        assert np.linalg.norm(places - end, axis=1).min() == pytest.approx(3.7 / 6, abs=1e-6)
+
+
+def test_the_section_is_measured_in_its_plane() -> None:
+    lesion = lesion_of(box((2, 3, 4), (12, 13, 34)))
+    assert lesion.section_diameter_mm == pytest.approx(np.hypot(9, 29) + 1)
+    assert lesion.section_diameter_mm < lesion.longest_diameter_mm
 
 
 def test_two_parts_of_one_lesion_are_measured_as_one() -> None:

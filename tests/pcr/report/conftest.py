@@ -4,26 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from pcr.attention import place_attention
-from pcr.case import PredictedCase
+from pcr.case import IllustratedCase, PredictedCase, grow
 from pcr.clinical import ClinicalRecord, encode
 from pcr.crop import window_around
 from pcr.lesion import Laterality, outlined
 from pcr.manifest import ClinicalVariable, CropSpec, PhaseTarget
 from pcr.model import Prediction
-from pcr.page import OverlayPage
+from pcr.page import Illustrations, Page, SlicePage
 from pcr.phases import select_dce
-from pcr.report.overlay import draw_pages
+from pcr.report.attribution import Attribution, attribute_case
+from pcr.report.objects import make_objects
+from pcr.report.pictures.overlay import draw_slices
+from pcr.report.pictures.summary_page import draw_summary
 from pcr.report.provenance import Provenance
+from pcr.report.settings import ReportSettings
 from pcr.study import read_inbox
 from pcr.volume import VolumeLimits, load
 
@@ -64,6 +70,7 @@ def write_study(
     reverse: bool = False,
     identity: dict[str, object] | None = None,
     axes: npt.NDArray[np.float64] | None = None,
+    spacing_mm: tuple[float, float] = SPACING_MM,
 ) -> Path:
     """Four phases of one protocol with a lesion that washes out; `reverse` numbers the slices against the normal."""
     axes = oblique_axes() if axes is None else axes
@@ -79,6 +86,7 @@ def write_study(
             header.InstanceNumber = SLICES - place if reverse else place + 1
             header.ImagePositionPatient = [round(float(v), 5) for v in (-80, -100, -40) + normal * GAP_MM * place]
             header.ImageOrientationPatient = [round(float(v), 6) for v in axes.ravel()]
+            header.PixelSpacing = list(spacing_mm)
             header.PixelData = signal[place].astype(np.uint16).tobytes()
             for keyword, value in (identity or {}).items():
                 setattr(header, keyword, value)
@@ -103,7 +111,7 @@ def _instance(study_uid: str, series_uid: str, frame_uid: str, phase: int) -> Da
     header.ScanningSequence, header.SequenceVariant, header.ScanOptions = "GR", "SP", ""
     header.MRAcquisitionType, header.RepetitionTime, header.EchoTime, header.FlipAngle = "3D", 5, 2, 10
     header.AcquisitionDate, header.AcquisitionTime = "20200102", f"10{20 + 2 * phase}00"
-    header.Rows, header.Columns, header.PixelSpacing = ROWS, COLUMNS, list(SPACING_MM)
+    header.Rows, header.Columns = ROWS, COLUMNS
     header.SliceThickness, header.SamplesPerPixel, header.PhotometricInterpretation = GAP_MM, 1, "MONOCHROME2"
     header.BitsAllocated, header.BitsStored, header.HighBit, header.PixelRepresentation = 16, 16, 15, 0
     return header
@@ -163,9 +171,44 @@ def case(predict: Callable[..., PredictedCase]) -> PredictedCase:
 
 
 @pytest.fixture(scope="session")
-def pages(case: PredictedCase, made: Provenance) -> tuple[OverlayPage, ...]:
-    """The pages of the case, drawn once."""
-    return draw_pages(case, made)
+def pages(case: PredictedCase, made: Provenance) -> Illustrations:
+    """The pictures of the case, drawn once."""
+    return Illustrations(summary=draw_summary(case, made), slices=draw_slices(case, ReportSettings()))
+
+
+@pytest.fixture(scope="session")
+def make_all(made: Provenance) -> Callable[..., dict[str, list[Dataset]]]:
+    """Makes every object of a case, by kind, as it is read back from its file; the pictures are left blank."""
+
+    def all_objects(case: PredictedCase, made: Provenance = made) -> dict[str, list[Dataset]]:
+        blank = np.zeros((8, 8, 3), dtype=np.uint8)
+        pictures = Illustrations(
+            summary=(Page(pixels=blank),),
+            slices=tuple(
+                SlicePage(pixels=blank, slice_index=index, first_pixel=(0, 0), pixel_mm=1)
+                for index in case.attention.cells
+            ),
+        )
+        placed = case.volume.without_pixels()
+        illustrated = grow(case, IllustratedCase, volume=placed, illustrations=pictures)
+        objects = make_objects(illustrated, ReportSettings(parametric_map=True), made)
+        return {kind: [reread(dataset) for dataset in datasets] for kind, datasets in objects.items()}
+
+    return all_objects
+
+
+def reread(dataset: Dataset) -> Dataset:
+    """A data set as it comes back from its file."""
+    file = BytesIO()
+    dataset.save_as(file, enforce_file_format=True)
+    file.seek(0)
+    return pydicom.dcmread(file)
+
+
+@pytest.fixture(scope="session")
+def attribution(case: PredictedCase, made: Provenance) -> Attribution:
+    """Whose the objects of the case are, and who made them."""
+    return attribute_case(case, made)
 
 
 @pytest.fixture(scope="session")
@@ -175,6 +218,8 @@ def made() -> Provenance:
         model_name="breast_pcr",
         model_version="0.1.0",
         model_sha256="0123456789abcdef" * 4,
+        configuration_sha256="fedcba9876543210" * 4,
+        base_rate=0.323,
         provider="CPUExecutionProvider",
         made_at=datetime(2026, 1, 2, 3, 4, 5),
     )

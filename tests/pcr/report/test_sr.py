@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
 from highdicom.seg import Segmentation
@@ -12,9 +14,11 @@ from highdicom.sr import Comprehensive3DSR, srread
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
-from pcr.case import PredictedCase
+from pcr.case import PredictedCase, grow
 from pcr.clinical import ClinicalRecord
+from pcr.lesion import LesionSource
 from pcr.report import codes as concepts
+from pcr.report.attribution import attribute_case
 from pcr.report.provenance import RESEARCH_NOTICE, Provenance
 from pcr.report.seg import make_segmentation
 from pcr.report.sr import make_report
@@ -22,8 +26,9 @@ from pcr.report.sr import make_report
 
 def written(case: PredictedCase, made: Provenance, folder: Path) -> tuple[Comprehensive3DSR, Segmentation]:
     """The report as another program reads it from its file, and the segmentation it refers to."""
-    segmentation = make_segmentation(case, made)
-    make_report(case, segmentation, made).save_as(folder / "sr.dcm")
+    attribution = attribute_case(case, made)
+    segmentation = make_segmentation(case, attribution)
+    make_report(case, segmentation, attribution).save_as(folder / "sr.dcm")
     return srread(folder / "sr.dcm"), segmentation
 
 
@@ -69,7 +74,7 @@ def test_the_lesion_group_refers_to_the_segment(case: PredictedCase, made: Prove
 
 def test_the_probability_is_a_measurement_in_percent(case: PredictedCase, made: Provenance, tmp_path: Path) -> None:
     report, _ = written(case, made, tmp_path)
-    group = prediction_group_of(report)
+    group = group_of(report)
     assert value_of(group, concepts.PROBABILITY) == pytest.approx(34.21)
     assert value_of(group, concepts.PROBABILITY_LOW) == pytest.approx(28)
     assert value_of(group, concepts.PROBABILITY_HIGH) == pytest.approx(41)
@@ -77,7 +82,57 @@ def test_the_probability_is_a_measurement_in_percent(case: PredictedCase, made: 
     assert value_of(group, concepts.ATTENTION_INSIDE) == pytest.approx(
         100 * case.attention.inside_fraction(case.lesion.mask), abs=0.005
     )
-    assert f"sha256={made.model_sha256}" in texts(report)
+    assert value_of(group, concepts.BASE_RATE) == pytest.approx(32.3)
+
+
+def test_the_model_and_its_checksum_are_named(case: PredictedCase, made: Provenance, tmp_path: Path) -> None:
+    said = texts(written(case, made, tmp_path)[0])
+    assert {made.model_name, made.model_version, f"sha256={made.model_sha256}"} <= set(said)
+
+
+@pytest.mark.parametrize("source", ["kinetic", "segmentation"])
+def test_it_says_whose_outline_it_is(
+    case: PredictedCase, made: Provenance, tmp_path: Path, source: LesionSource
+) -> None:
+    outlined = grow(case, PredictedCase, lesion=replace(case.lesion, source=source))
+    report, _ = written(outlined, made, tmp_path)
+    assert answer_of(group_of(report), concepts.OUTLINE) == [concepts.OUTLINED_BY[source]]
+
+
+def test_the_diameter_of_the_largest_section_is_drawn_on_its_image(
+    case: PredictedCase, made: Provenance, tmp_path: Path
+) -> None:
+    report, _ = written(case, made, tmp_path)
+    (diameter,) = group_of(report).get_measurements(concepts.SECTION_LONG_AXIS)
+    (shown,) = diameter.referenced_coordinates
+    image = shown.ContentSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID
+    frame = case.volume.series.phase("early").frames[case.lesion.largest_slice]
+    columns, rows = np.reshape(shown.GraphicData, (2, 2)).T - 0.5
+    section = np.argwhere(case.lesion.mask[case.lesion.largest_slice])
+    assert image == frame.instance.sop_instance_uid
+    assert np.hypot(*np.diff([columns, rows * 1.5])) == pytest.approx(diameter.value, abs=0.01)
+    for row, column in zip(rows, columns, strict=True):
+        assert np.abs(section - (row, column)).max(axis=1).min() <= 0.7
+
+
+def test_a_model_that_does_not_tell_its_base_rate_has_none_reported(
+    case: PredictedCase, made: Provenance, tmp_path: Path
+) -> None:
+    report, _ = written(case, replace(made, base_rate=None), tmp_path)
+    assert group_of(report).get_measurements(concepts.BASE_RATE) == []
+
+
+def test_the_longest_diameter_shows_its_ends_in_the_patient(
+    case: PredictedCase, made: Provenance, tmp_path: Path
+) -> None:
+    report, _ = written(case, made, tmp_path)
+    (diameter,) = group_of(report).get_measurements(codes.SCT.LongAxis)
+    (shown,) = diameter.referenced_coordinates
+    ends = np.reshape(shown.GraphicData, (2, 3))
+    assert shown.GraphicType == "POLYLINE"
+    assert shown.ReferencedFrameOfReferenceUID == case.volume.geometry.frame_of_reference_uid
+    assert np.linalg.norm(ends[1] - ends[0]) == pytest.approx(diameter.value, abs=0.01)
+    np.testing.assert_allclose(ends, case.lesion.diameter_ends_lps_mm, atol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -88,14 +143,14 @@ def test_the_threshold_is_judged_only_where_it_can_be(
     predict: Callable[..., PredictedCase], made: Provenance, tmp_path: Path, above: bool | None, said: Code
 ) -> None:
     report, _ = written(predict(above=above), made, tmp_path)
-    assert answer_of(prediction_group_of(report), concepts.AGAINST_THRESHOLD) == [said]
+    assert answer_of(group_of(report), concepts.AGAINST_THRESHOLD) == [said]
 
 
 def test_clinical_inputs_are_coded_and_missing_ones_listed(
     case: PredictedCase, made: Provenance, tmp_path: Path
 ) -> None:
     report, _ = written(case, made, tmp_path)
-    group = clinical_group_of(report)
+    group = group_of(report)
     assert value_of(group, codes.DCM.SubjectAge) == 55
     assert answer_of(group, concepts.CLINICAL["hr"]) == [codes.SCT.Positive]
     assert answer_of(group, concepts.CLINICAL["her2"]) == [codes.SCT.Negative]
@@ -106,14 +161,14 @@ def test_without_a_record_every_input_is_missing(
     predict: Callable[..., PredictedCase], made: Provenance, tmp_path: Path
 ) -> None:
     report, _ = written(predict(record=ClinicalRecord()), made, tmp_path)
-    group = clinical_group_of(report)
+    group = group_of(report)
     assert len(answer_of(group, concepts.INPUT_MISSING)) == 4
-    assert not group.get_measurements()
+    assert not group.get_measurements(codes.DCM.SubjectAge)
 
 
 def test_menopausal_status_is_coded(predict: Callable[..., PredictedCase], made: Provenance, tmp_path: Path) -> None:
     report, _ = written(predict(record=ClinicalRecord(menopausal_status="post")), made, tmp_path)
-    assert answer_of(clinical_group_of(report), codes.DCM.MenopausalPhase) == [codes.SCT.AfterMenopause]
+    assert answer_of(group_of(report), codes.DCM.MenopausalPhase) == [codes.SCT.AfterMenopause]
 
 
 def test_every_image_of_every_phase_and_the_segmentation_are_evidence(
@@ -167,11 +222,8 @@ def test_the_report_is_complete_but_verified_by_nobody(case: PredictedCase, made
     assert "Person Observer Name" not in str(report)
 
 
-def prediction_group_of(report: Comprehensive3DSR) -> object:
-    """The group with the probability."""
-    return report.content.get_image_measurement_groups(finding_type=codes.DCM.ResponseEvaluation)[0]
-
-
-def clinical_group_of(report: Comprehensive3DSR) -> object:
-    """The group with the clinical inputs."""
-    return report.content.get_image_measurement_groups(finding_type=concepts.CLINICAL_INPUTS)[0]
+def group_of(report: Comprehensive3DSR) -> object:
+    """The one group of the report: that of the lesion."""
+    (group,) = report.content.get_volumetric_roi_measurement_groups()
+    assert report.content.get_image_measurement_groups() == []
+    return group

@@ -1,0 +1,25 @@
+"""What the integration tests share: one patient in every layout, and different patients, each processed once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from benchmarks.layouts import PATIENT, PATIENTS, different_patients
+from phantom import simulate
+from phantom.layouts import DEFAULT, LAYOUTS
+from tests.checks.examined import Examined, examine
+
+
+@pytest.fixture(scope="session")
+def layouts() -> Mapping[str, Examined]:
+    """One patient in each layout."""
+    phantom = simulate(PATIENT)
+    return {name: examine(phantom, name) for name in LAYOUTS}
+
+
+@pytest.fixture(scope="session")
+def patients() -> Mapping[str, Examined]:
+    """Different patients in one layout."""
+    return {f"seed {spec.seed}": examine(simulate(spec), DEFAULT) for spec in different_patients(PATIENTS)}
