@@ -24,7 +24,10 @@ class AttentionMap:
     cells: dict[int, npt.NDArray[np.float64]]
 
     def inside_fraction(self, mask: npt.NDArray[np.bool_]) -> float:
-        """Share of the attention inside a mask [slices, rows, columns]; a cell counts by the part that it covers."""
+        """Share of the attention inside a mask [slices, rows, columns]; a cell counts by the part that it covers.
+
+        The mask is interpolated linearly onto the window, so the rim of a small one counts a little less than it covers.
+        """
         inside = 0.0
         for index, weights in self.cells.items():
             covered = self.window.sample(mask[index].astype(np.float32))

@@ -22,7 +22,7 @@ from pcr.report.codes import SIDES
 from pcr.report.identity import take_over_identity
 from pcr.report.provenance import SOFTWARE_NAME
 from pcr.report.result_series import ATTENTION
-from pcr.report.sources import source_images
+from pcr.report.sources import refer_to, source_images
 from pcr.report.uids import share_dimensions
 
 
@@ -79,6 +79,7 @@ def make_attention_map(case: ReportedCase, attribution: Attribution) -> Parametr
     attention_map.BodyPartExamined = "BREAST"
     attention_map.Laterality = SIDES[case.lesion.laterality]
     share_dimensions(attention_map, uids.uid("dimensions", ATTENTION.kind))
+    refer_to(attention_map, frames)
     take_over_identity(attention_map, attribution.identity)
     return attention_map
 
