@@ -26,7 +26,7 @@ class AttentionMap:
     def inside_fraction(self, mask: npt.NDArray[np.bool_]) -> float:
         """Share of the attention inside a mask [slices, rows, columns]; a cell counts by the part that it covers.
 
-        The mask is interpolated linearly onto the window, so the rim of a small one counts a little less than it covers.
+        The mask is interpolated linearly onto the window: the rim of a small one counts a little less than it covers.
         """
         inside = 0.0
         for index, weights in self.cells.items():
