@@ -108,8 +108,8 @@ def outlined(
         source=source,
         score=score,
         volume_ml=len(indices) * geometry.voxel_volume / 1000,
-        diameter_ends_lps_mm=farthest_ends_lps_mm(indices, geometry, float(np.mean(geometry.spacing))),
-        section_ends_lps_mm=farthest_ends_lps_mm(section, geometry, float(np.mean(geometry.pixel_spacing))),
+        diameter_ends_lps_mm=farthest_ends_lps_mm(indices, geometry),
+        section_ends_lps_mm=farthest_ends_lps_mm(section, geometry),
         box=lesion_box(mask, geometry.spacing),
         centroid_lps_mm=centroid_lps_mm(indices, geometry),
         laterality=laterality,
@@ -127,20 +127,24 @@ def centroid_lps_mm(indices: npt.NDArray[np.integer], geometry: VolumeGeometry) 
     return _point(geometry.map_indices_to_reference(indices.mean(axis=0, keepdims=True))[0])
 
 
-def farthest_ends_lps_mm(
-    indices: npt.NDArray[np.integer], geometry: VolumeGeometry, edge_mm: float
-) -> tuple[PointMm, PointMm]:
-    """Ends of the longest diameter of voxels [n, 3], from outer edge to outer edge of voxels `edge_mm` wide."""
+def farthest_ends_lps_mm(indices: npt.NDArray[np.integer], geometry: VolumeGeometry) -> tuple[PointMm, PointMm]:
+    """Ends of the longest diameter of voxels [n, 3]: of the line through the two that lie farthest apart.
+
+    The line ends where it leaves the voxels, whatever their shape; that of a single voxel runs along its row.
+    """
+    axes = np.asarray(geometry.affine)[:3, :3]
     points = geometry.map_indices_to_reference(indices.astype(float))
-    if len(points) == 1:
-        first, last, direction = points[0], points[0], np.asarray(geometry.affine)[:3, 2] / geometry.spacing[2]
-    else:
+    first = last = points[0]
+    direction = axes[:, 2]
+    if len(points) > 1:
         hull = _hull(points)
         one, other = np.triu_indices(len(hull), 1)
         longest = int(np.argmax(pdist(hull)))
         first, last = hull[one[longest]], hull[other[longest]]
-        direction = (last - first) / np.linalg.norm(last - first)
-    return _point(first - direction * edge_mm / 2), _point(last + direction * edge_mm / 2)
+        direction = last - first
+    # As indices, a voxel reaches half a step to each side of its centre.
+    half = 0.5 / np.abs(np.linalg.solve(axes, direction)).max() * direction
+    return _point(first - half), _point(last + half)
 
 
 def _hull(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -35,13 +35,13 @@ def test_a_ball_has_the_volume_diameter_and_centre_of_a_ball() -> None:
     distances = (np.indices(geometry.spatial_shape) - centre.reshape(3, 1, 1, 1)) * np.reshape(spacing, (3, 1, 1, 1))
     lesion = lesion_of((distances**2).sum(axis=0) <= radius**2, geometry)
     assert lesion.volume_ml == pytest.approx(4 / 3 * np.pi * radius**3 / 1000, rel=0.03)
-    assert lesion.longest_diameter_mm == pytest.approx(2 * radius, abs=1.3)
+    assert lesion.longest_diameter_mm == pytest.approx(2 * radius, abs=2)  # a voxel
     assert lesion.centroid_lps_mm == pytest.approx((-100 + 25 * 0.8, 10 + 20, 30 - 2 * 11))
 
 
 def test_a_single_voxel_is_as_long_as_a_voxel() -> None:
     lesion = lesion_of(box((3, 4, 5), (4, 5, 6)), grid_of(SHAPE, (3.0, 1.0, 1.0)))
-    assert lesion.longest_diameter_mm == pytest.approx(5 / 3)
+    assert lesion.longest_diameter_mm == pytest.approx(1)
     assert lesion.volume_ml == pytest.approx(0.003)
     assert lesion.slice_range == (3, 3)
     assert lesion.box == LesionBox(slices_mm=3, rows_mm=1, columns_mm=1)
@@ -50,10 +50,10 @@ def test_a_single_voxel_is_as_long_as_a_voxel() -> None:
 @pytest.mark.parametrize(
     ("size", "expected"),
     [
-        ((1, 1, 30), 29 + 1),  # a line
-        ((1, 30, 40), np.hypot(29, 39) + 1),  # flat in a slice
-        ((12, 30, 1), np.hypot(11, 29) + 1),  # flat across the slices
-        ((10, 30, 40), np.sqrt(9**2 + 29**2 + 39**2) + 1),
+        ((1, 1, 30), 30),  # a line
+        ((1, 30, 40), np.hypot(29, 39) * 40 / 39),  # flat in a slice
+        ((12, 30, 1), np.hypot(11, 29) * 30 / 29),  # flat across the slices
+        ((10, 30, 40), np.sqrt(9**2 + 29**2 + 39**2) * 40 / 39),
     ],
 )
 def test_flat_and_thin_lesions_are_as_long_as_their_diagonal(size: tuple[int, int, int], expected: float) -> None:
@@ -63,8 +63,8 @@ def test_flat_and_thin_lesions_are_as_long_as_their_diagonal(size: tuple[int, in
 def test_a_large_flat_lesion_is_measured_from_corner_to_corner() -> None:
     shape = (3, 101, 113)
     mask = box((1, 0, 0), (2, *shape[1:]), shape)
-    found = math.dist(*farthest_ends_lps_mm(np.argwhere(mask), grid_of(shape), 1.0))
-    assert found == pytest.approx(np.hypot(100, 112) + 1)
+    found = math.dist(*farthest_ends_lps_mm(np.argwhere(mask), grid_of(shape)))
+    assert found == pytest.approx(np.hypot(100, 112) * 113 / 112)
 
 
 @given(points=st.sets(st.tuples(*[st.integers(0, 9)] * 3), min_size=2, max_size=40))
@@ -73,15 +73,34 @@ def test_the_longest_diameter_is_the_largest_distance_of_any_two_voxels(points: 
     geometry = grid_of((10, 10, 10), (2.0, 1.0, 0.7))
     places = geometry.map_indices_to_reference(indices)
     largest = max(float(np.linalg.norm(a - b)) for a in places for b in places)
-    first, last = np.array(farthest_ends_lps_mm(indices, geometry, 3.7 / 3))
-    assert np.linalg.norm(last - first) == pytest.approx(largest + 3.7 / 3, abs=1e-6)
-    for end in (first, last):
-        assert np.linalg.norm(places - end, axis=1).min() == pytest.approx(3.7 / 6, abs=1e-6)
+    ends = np.array(farthest_ends_lps_mm(indices, geometry))
+    inner = ends + (ends[::-1] - ends) * 1e-6
+    for end, kept in zip(ends, inner, strict=True):
+        assert largest <= np.linalg.norm(ends[1] - ends[0]) <= largest + np.linalg.norm((2.0, 1.0, 0.7)) + 1e-6
+        distances = np.abs(geometry.map_reference_to_indices(np.array([end, kept]))[:, None] - indices[None]).max(
+            axis=2
+        )
+        assert distances[0].min() == pytest.approx(0.5, abs=1e-6)
+        assert distances[1].min() <= 0.5
+
+
+@pytest.mark.parametrize(
+    ("size", "spacing_mm", "expected"),
+    [
+        ((6, 1, 1), (10.0, 0.5, 0.5), 60),  # stacked: as high as its slices
+        ((1, 7, 7), (10.0, 0.5, 0.5), 7 * np.hypot(0.5, 0.5)),  # flat: the thickness does not count
+    ],
+)
+def test_voxels_that_are_far_from_cubes_are_measured_to_their_faces(
+    size: tuple[int, int, int], spacing_mm: tuple[float, float, float], expected: float
+) -> None:
+    lesion = lesion_of(box((2, 3, 4), np.add((2, 3, 4), size)), grid_of(SHAPE, spacing_mm))
+    assert lesion.longest_diameter_mm == pytest.approx(expected)
 
 
 def test_the_section_is_measured_in_its_plane() -> None:
     lesion = lesion_of(box((2, 3, 4), (12, 13, 34)))
-    assert lesion.section_diameter_mm == pytest.approx(np.hypot(9, 29) + 1)
+    assert lesion.section_diameter_mm == pytest.approx(np.hypot(9, 29) * 30 / 29)
     assert lesion.section_diameter_mm < lesion.longest_diameter_mm
 
 
@@ -89,7 +108,7 @@ def test_two_parts_of_one_lesion_are_measured_as_one() -> None:
     lesion = lesion_of(box((1, 5, 5), (3, 10, 10)) | box((10, 5, 5), (14, 9, 10)))
     assert lesion.slice_range == (1, 13)
     assert lesion.largest_slice == 1
-    assert lesion.longest_diameter_mm == pytest.approx(np.sqrt(12**2 + 4**2 + 4**2) + 1, abs=0.01)
+    assert lesion.longest_diameter_mm == pytest.approx(np.sqrt(12**2 + 4**2 + 4**2) * 13 / 12)
 
 
 def test_kinetics_are_those_of_the_voxels_in_the_mask() -> None:
