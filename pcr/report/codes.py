@@ -9,6 +9,7 @@ from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
+from pcr.contrast import InjectionSource
 from pcr.kinetics import CurveType
 from pcr.lesion import Laterality, LesionSource
 from pcr.manifest import ClinicalName
@@ -89,6 +90,11 @@ RECEPTOR: dict[bool, Code] = {True: codes.SCT.Positive, False: codes.SCT.Negativ
 
 CONTRAST_PHASE = codes.DCM.ContrastPhase
 TIME_SINCE_INJECTION = codes.DCM.TimeIntervalSinceInjectionOfContrastMedia
+INJECTION_SOURCE = _private("INJECTION", "How the time of injection is known")
+INJECTION_SOURCES: dict[InjectionSource, Code] = {
+    "ContrastBolusStartTime": _private("INJ_STATED", "Contrast/Bolus Start Time of the images"),
+    "estimated": _private("INJ_ESTIMATED", "Estimated from the first post-contrast phase"),
+}
 PHASES: dict[Role, Code] = {
     "pre": _private("PHASE_PRE", "Pre-contrast phase"),
     "early": _private("PHASE_EARLY", "Early post-contrast phase, read by the model"),

@@ -9,28 +9,32 @@ from typing import Any, TypeVar
 
 from highdicom.sr import Comprehensive3DSR, ValueTypeValues
 from highdicom.sr.utils import find_content_items
+from pydantic import ValidationError
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
-from pydicom.uid import Comprehensive3DSRStorage
+from pydicom.uid import Comprehensive3DSRStorage, SegmentationStorage
 
 from pcr.clinical import ClinicalRecord
+from pcr.contrast import InjectionSource
 from pcr.dicom_file import Header, read_header
 from pcr.manifest import ClinicalName
 from pcr.report import codes as concepts
 from pcr.report.provenance import RESEARCH_NOTICE, SOFTWARE_NAME, is_own_making
 from pcr.report.report_facts import (
     CodeFacts,
+    ReportedClinical,
     ReportedKinetics,
     ReportedLesion,
     ReportedModel,
     ReportedPhase,
+    ReportedPrediction,
     ReportFacts,
     SectionFacts,
     SegmentFacts,
     StatusFacts,
 )
-from pcr.report.result import AttentionFacts, ClinicalFacts, PredictionFacts
+from pcr.report.result import AttentionFacts
 
 # The evidence of 100,000 images takes half of it.
 MAX_REPORT_BYTES = 32 * 2**20
@@ -53,7 +57,8 @@ def read_report(path: Path) -> ReportFacts:
     They are found by their codes in the groups of TID 1500, wherever they stand there.
 
     Raises:
-        UnreadableReport: the file can not be read, is not ours, is not the report, or does not hold its facts once.
+        UnreadableReport: the file can not be read, is not ours, is not the report, or does not hold its facts once;
+            or facts can not be, or contradict each other.
     """
     header = _header(path)
     try:
@@ -61,6 +66,8 @@ def read_report(path: Path) -> ReportFacts:
         return _facts(Comprehensive3DSR.from_dataset(header, copy=False))
     except UnreadableReport:
         raise
+    except ValidationError as error:
+        raise _contradicted(error) from error
     except Exception as error:  # damaged content breaks the parsers in ways that have no common type
         raise _damaged("has values that can not be read") from error
 
@@ -69,7 +76,8 @@ def _header(path: Path) -> Header:
     """The data set of a file that claims to be a report of ours."""
     try:
         if not path.is_file():
-            raise UnreadableReport("there is no such file; name a report in the folder SR of a result")
+            seen = "that is no regular file" if path.exists() else "there is no such file"
+            raise UnreadableReport(f"{seen}; name a report in the folder SR of a result")
         if path.stat().st_size > MAX_REPORT_BYTES:
             raise UnreadableReport(f"the file is larger than any report of {SOFTWARE_NAME}; name the report itself")
         found = read_header(path, MAX_REPORT_BYTES)
@@ -116,6 +124,7 @@ def _facts(report: Comprehensive3DSR) -> ReportFacts:
         procedure_reported=_procedure(root),
         prediction=_prediction(said),
         phases=tuple(_phases(report, root)),
+        injection_source=_injection_source(root),
         clinical=_clinical(said, source),
         lesion=_lesion(lesion),
         attention=AttentionFacts(inside_lesion_fraction=_share(said, concepts.ATTENTION_INSIDE)),
@@ -154,8 +163,8 @@ def _procedure(root: Dataset) -> CodeFacts:
     return CodeFacts(value=procedure.value, scheme=procedure.scheme_designator, meaning=procedure.meaning)
 
 
-def _prediction(said: Dataset) -> PredictionFacts:
-    return PredictionFacts(
+def _prediction(said: Dataset) -> ReportedPrediction:
+    return ReportedPrediction(
         probability=_share(said, concepts.PROBABILITY),
         interval=(_share(said, concepts.PROBABILITY_LOW), _share(said, concepts.PROBABILITY_HIGH)),
         threshold=_share(said, concepts.THRESHOLD),
@@ -181,16 +190,30 @@ def _model(report: Dataset, predicted: Dataset) -> ReportedModel:
 def _phases(report: Comprehensive3DSR, root: Dataset) -> Iterator[ReportedPhase]:
     """TID 1600: its groups, with the series of the images from the evidence."""
     series = {sop_instance: series for _, series, sop_instance, _ in report.get_evidence()}
+    for group in _phase_groups(root):
+        image = _only(_items(group, codes.SCT.Source, ValueTypeValues.IMAGE), codes.SCT.Source)
+        yield ReportedPhase(
+            role=_answer(group, concepts.CONTRAST_PHASE, concepts.PHASES),
+            after_injection_s=_number(group, concepts.TIME_SINCE_INJECTION, codes.UCUM.Second),
+            series_instance_uid=series[image.referenced_sop_instance_uid],
+            sop_instance_uid=image.referenced_sop_instance_uid,
+            frame_number=_frame_number(image),
+        )
+
+
+def _phase_groups(root: Dataset) -> Iterator[Dataset]:
     for library in _items(root, codes.DCM.ImageLibrary, ValueTypeValues.CONTAINER):
-        for group in _items(library, codes.DCM.ImageLibraryGroup, ValueTypeValues.CONTAINER):
-            image = _only(_items(group, codes.SCT.Source, ValueTypeValues.IMAGE), codes.SCT.Source)
-            yield ReportedPhase(
-                role=_answer(group, concepts.CONTRAST_PHASE, concepts.PHASES),
-                after_injection_s=_number(group, concepts.TIME_SINCE_INJECTION, codes.UCUM.Second),
-                series_instance_uid=series[image.referenced_sop_instance_uid],
-                sop_instance_uid=image.referenced_sop_instance_uid,
-                frame_number=_frame_number(image),
-            )
+        yield from _items(library, codes.DCM.ImageLibraryGroup, ValueTypeValues.CONTAINER)
+
+
+def _injection_source(root: Dataset) -> InjectionSource | None:
+    """Every phase says the same of the one injection; up to 0.3.0 none says it."""
+    name = concepts.INJECTION_SOURCE
+    groups = list(_phase_groups(root))
+    said = [_answer(group, name, concepts.INJECTION_SOURCES) for group in groups if _codes(group, name)]
+    if said and (len(said) < len(groups) or len(set(said)) > 1):
+        raise _damaged(f"has phases that differ in '{name.meaning}'")
+    return said[0] if said else None
 
 
 def _frame_number(image: Dataset) -> int | None:
@@ -200,9 +223,7 @@ def _frame_number(image: Dataset) -> int | None:
 
 def _lesion(group: Dataset) -> ReportedLesion:
     site = _only(_codes(group, codes.SCT.FindingSite), codes.SCT.FindingSite)
-    segment = _only(_items(group, codes.DCM.ReferencedSegment, ValueTypeValues.IMAGE), codes.DCM.ReferencedSegment)
     (tracking_uid,) = _items(group, codes.DCM.TrackingUniqueIdentifier, ValueTypeValues.UIDREF)
-    (number,) = segment.referenced_segment_numbers
     ends = _shown(group, concepts.LONG_AXIS, ValueTypeValues.SCOORD3D)
     return ReportedLesion(
         source=_answer(group, concepts.OUTLINE, concepts.OUTLINED_BY) if _codes(group, concepts.OUTLINE) else None,
@@ -216,8 +237,16 @@ def _lesion(group: Dataset) -> ReportedLesion:
         section=_section(group),
         laterality=_answer(site, codes.SCT.Laterality, concepts.LATERALITY),
         kinetics=_kinetics(group),
-        segmentation=SegmentFacts(sop_instance_uid=segment.referenced_sop_instance_uid, segment_number=number),
+        segmentation=_segmentation(group),
     )
+
+
+def _segmentation(group: Dataset) -> SegmentFacts:
+    segment = _only(_items(group, codes.DCM.ReferencedSegment, ValueTypeValues.IMAGE), codes.DCM.ReferencedSegment)
+    if segment.referenced_sop_class_uid != SegmentationStorage:
+        raise _damaged("refers to an outline of the lesion that is no segmentation")
+    (number,) = segment.referenced_segment_numbers
+    return SegmentFacts(sop_instance_uid=segment.referenced_sop_instance_uid, segment_number=number)
 
 
 def _section(group: Dataset) -> SectionFacts | None:
@@ -253,7 +282,7 @@ def _kinetics(group: Dataset) -> ReportedKinetics:
     )
 
 
-def _clinical(said: Dataset, source: str) -> ClinicalFacts:
+def _clinical(said: Dataset, source: str) -> ReportedClinical:
     """The inputs as numbers, as the model reads them and result.json gives them."""
     values: dict[ClinicalName, Any] = {}
     for name, concept in concepts.CLINICAL.items():
@@ -263,7 +292,7 @@ def _clinical(said: Dataset, source: str) -> ClinicalFacts:
             answers: Mapping[Any, Code] = concepts.MENOPAUSAL if name == "menopausal_status" else concepts.RECEPTOR
             values[name] = _answer(said, concept, answers)
     record = ClinicalRecord(**values)
-    return ClinicalFacts(
+    return ReportedClinical(
         used={name: value for name in values if (value := record.value(name)) is not None},
         missing=tuple(_meant(item, concepts.CLINICAL) for item in _codes(said, concepts.INPUT_MISSING)),
         source=source,
@@ -332,6 +361,14 @@ def _only(found: Sequence[Dataset], what: Code) -> Dataset:
     if len(found) != 1:
         raise _damaged(f"holds {len(found)} items '{what.meaning}' where there must be one")
     return found[0]
+
+
+def _contradicted(error: ValidationError) -> UnreadableReport:
+    """What is wrong with the first fact that can not be; its value, which may be anything, is not repeated."""
+    first, *_ = error.errors(include_url=False, include_context=False, include_input=False)
+    if first["type"] == "value_error":
+        return _damaged(first["msg"].removeprefix("Value error, "))
+    return _damaged(f"has an impossible value for '{'.'.join(map(str, first['loc']))}'")
 
 
 def _damaged(how: str) -> UnreadableReport:

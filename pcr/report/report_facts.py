@@ -1,19 +1,25 @@
 """The facts that a report of ours holds, for machines: what `python -m pcr.report` prints.
 
 Names, places and units are those of result.json, so that the two can be compared; shares have four digits here, sizes
-two.
+two. Facts that contradict each other are refused in words that follow "the report".
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import math
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 from pcr.report.result import AttentionFacts, ClinicalFacts, ModelFacts, Point, PredictionFacts
 
-# PS3.5 section 9.1.
-Uid = Annotated[str, Field(pattern=r"^[0-9][0-9.]{0,63}$")]
+# Ends are written in single precision, diameters with two digits.
+_MAX_DIAMETER_ERROR_MM = 0.1
+
+# PS3.5 section 9.1, but for components that begin with a zero: studies come with them, and are read.
+Uid = Annotated[str, Field(max_length=64, pattern=r"^[0-9]+(\.[0-9]+)*$")]
+# PS3.5 section 6.2, VR UT: no control character but those that lay text out. Others steer a terminal.
+Text = Annotated[str, Field(pattern=r"^[^\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -24,9 +30,28 @@ class _Facts(BaseModel):
 class CodeFacts(_Facts):
     """A coded concept (PS3.3 section 8)."""
 
-    value: str
-    scheme: str
-    meaning: str
+    value: Text
+    scheme: Text
+    meaning: Text
+
+
+class ReportedPrediction(PredictionFacts):
+    """The probabilities; interval and judgement are about `probability`."""
+
+    @model_validator(mode="after")
+    def _interval_holds_the_probability(self) -> Self:
+        low, high = self.interval
+        if not low <= self.probability <= high:
+            raise ValueError("has a probability outside of its interval")
+        return self
+
+    @model_validator(mode="after")
+    def _judgement_is_that_of_the_threshold(self) -> Self:
+        # Where rounding made them equal, either judgement may be true.
+        differs = self.above_threshold is not None and self.probability != self.threshold
+        if differs and self.above_threshold != (self.probability > self.threshold):
+            raise ValueError("judges its probability against the threshold otherwise than the two numbers say")
+        return self
 
 
 class ReportedPhase(_Facts):
@@ -36,7 +61,13 @@ class ReportedPhase(_Facts):
     after_injection_s: float
     series_instance_uid: Uid
     sop_instance_uid: Uid
-    frame_number: int | None
+    frame_number: PositiveInt | None
+
+
+class ReportedClinical(ClinicalFacts):
+    """The clinical inputs; their source is printed."""
+
+    source: Text
 
 
 class ReportedKinetics(_Facts):
@@ -49,10 +80,10 @@ class ReportedKinetics(_Facts):
 
 
 class SegmentFacts(_Facts):
-    """Where the lesion's outline is: a segment of a DICOM Segmentation."""
+    """Where the lesion's outline is: the one segment of our DICOM Segmentation."""
 
     sop_instance_uid: Uid
-    segment_number: int
+    segment_number: Literal[1]
 
 
 class SectionFacts(_Facts):
@@ -60,7 +91,7 @@ class SectionFacts(_Facts):
 
     ends_column_row: tuple[tuple[float, float], tuple[float, float]]
     sop_instance_uid: Uid
-    frame_number: int | None
+    frame_number: PositiveInt | None
 
 
 class ReportedLesion(_Facts):
@@ -72,24 +103,34 @@ class ReportedLesion(_Facts):
     """
 
     source: Literal["kinetic", "segmentation"] | None
-    tracking_identifier: str
+    tracking_identifier: Text
     tracking_uid: Uid
-    volume_ml: float
-    longest_diameter_mm: float
+    volume_ml: PositiveFloat
+    longest_diameter_mm: PositiveFloat
     diameter_ends_lps_mm: tuple[Point, Point] | None
     frame_of_reference_uid: Uid | None
-    section_diameter_mm: float | None
+    section_diameter_mm: PositiveFloat | None
     section: SectionFacts | None
     laterality: Literal["left", "right"]
     kinetics: ReportedKinetics
     segmentation: SegmentFacts
 
+    @model_validator(mode="after")
+    def _longest_diameter_joins_its_ends(self) -> Self:
+        ends = self.diameter_ends_lps_mm
+        if ends is not None and abs(math.dist(*ends) - self.longest_diameter_mm) > _MAX_DIAMETER_ERROR_MM:
+            raise ValueError("has a longest diameter that is not the distance of its ends")
+        return self
+
 
 class ReportedModel(ModelFacts):
     """Which model answered, and in which version of this software; reports before 0.4.0 have no `base_rate`."""
 
+    name: Text
+    version: Text
     sha256: Sha256
-    software_version: str
+    provider: Text
+    software_version: Text
 
 
 class StatusFacts(_Facts):
@@ -104,7 +145,8 @@ class StatusFacts(_Facts):
 class ReportFacts(_Facts):
     """The facts of one report. No patient's name, birth date or id is ever here.
 
-    `predecessors` are the SOPInstanceUIDs of our earlier reports that this one follows.
+    `predecessors` are the SOPInstanceUIDs of our earlier reports that this one follows; `injection_source` is how the
+    injection is known that the times of the phases count from, null where the report does not say.
     """
 
     schema_version: Literal["1.0"] = "1.0"
@@ -115,10 +157,19 @@ class ReportFacts(_Facts):
     predecessors: tuple[Uid, ...]
     status: StatusFacts
     procedure_reported: CodeFacts
-    prediction: PredictionFacts
+    prediction: ReportedPrediction
     phases: tuple[ReportedPhase, ...]
-    clinical: ClinicalFacts
+    injection_source: Literal["ContrastBolusStartTime", "estimated"] | None
+    clinical: ReportedClinical
     lesion: ReportedLesion
     attention: AttentionFacts
     model: ReportedModel
-    warnings: tuple[str, ...]
+    warnings: tuple[Text, ...]
+
+    @model_validator(mode="after")
+    def _the_model_read_three_phases_in_order(self) -> Self:
+        read = [phase for phase in self.phases if phase.role != "other"]
+        times_s = [phase.after_injection_s for phase in read]
+        if [phase.role for phase in read] != ["pre", "early", "late"] or times_s != sorted(set(times_s)):
+            raise ValueError("does not hold one pre, one early and one late phase in the order of time")
+        return self

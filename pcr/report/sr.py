@@ -20,12 +20,19 @@ from pydicom.sr.codedict import codes
 
 from pcr.case import ReportedCase
 from pcr.frames import Frame
-from pcr.phases import Phase
+from pcr.phases import DceSeries, Phase
 from pcr.report.attribution import Attribution
-from pcr.report.codes import CONTRAST_PHASE, MRI_OF_BREAST, PHASES, TIME_SINCE_INJECTION, private_scheme
+from pcr.report.codes import (
+    CONTRAST_PHASE,
+    INJECTION_SOURCE,
+    INJECTION_SOURCES,
+    MRI_OF_BREAST,
+    PHASES,
+    TIME_SINCE_INJECTION,
+    private_scheme,
+)
 from pcr.report.identity import take_over_identity, without_identity
 from pcr.report.observer import device_observer
-from pcr.report.predecessors import earlier_reports
 from pcr.report.result_series import REPORT
 from pcr.report.sr_lesion import lesion_group
 
@@ -34,26 +41,23 @@ def make_report(case: ReportedCase, segmentation: Segmentation, attribution: Att
     """The report of one prediction: unverified, preliminary, complete as far as the device goes.
 
     The image library shows one image of each phase, so that a person can read it; every image of every phase and the
-    segmentation are the evidence (PS3.3 C.17.2.3). `segmentation` is that of the same case. Our earlier reports in the
-    study are its predecessors.
+    segmentation are the evidence (PS3.3 C.17.2.3). `segmentation` is that of the same case.
     """
     spacing = case.volume.geometry.spacing_between_slices
     source = without_identity(case.volume.series.phase("early").frames[0].header, spacing)
     instances = {f.instance.sop_instance_uid: f.instance for p in case.volume.series.phases for f in p.frames}
     uids = attribution.uids
-    predecessors = earlier_reports(case.study, uids.series(REPORT))
     report = Comprehensive3DSR(
         evidence=[source, *(i.header for i in instances.values()), segmentation],
         content=_content(case, segmentation, attribution),
         series_instance_uid=uids.series(REPORT),
         series_number=REPORT.number,
         series_description=REPORT.description,
-        sop_instance_uid=uids.instance(REPORT, *(str(earlier.SOPInstanceUID) for earlier in predecessors)),
+        sop_instance_uid=uids.instance(REPORT),
         instance_number=1,
         is_complete=True,
         is_final=False,
         is_verified=False,
-        previous_versions=predecessors or None,
         coding_schemes=[private_scheme()],
         **attribution.made.equipment,
     )
@@ -80,13 +84,13 @@ def _image_library(case: ReportedCase) -> ContainerContentItem:
     series = case.volume.series
     largest = series.phase("early").frames[case.lesion.largest_slice]
     library.ContentSequence = ContentSequence(
-        [_phase_group(phase, phase.nearest(largest), spacing) for phase in series.phases]
+        [_phase_group(series, phase, phase.nearest(largest), spacing) for phase in series.phases]
     )
     return library
 
 
-def _phase_group(phase: Phase, frame: Frame, slice_spacing_mm: float) -> ContainerContentItem:
-    """One group of TID 1600: which phase, how long after injection, and one image of it (TID 1601)."""
+def _phase_group(series: DceSeries, phase: Phase, frame: Frame, slice_spacing_mm: float) -> ContainerContentItem:
+    """One group of TID 1600: which phase, when, how that is known, and one image of it (TID 1601)."""
     header = without_identity(frame.header, slice_spacing_mm)
     image = ImageContentItem(
         name=codes.SCT.Source,
@@ -107,6 +111,11 @@ def _phase_group(phase: Phase, frame: Frame, slice_spacing_mm: float) -> Contain
             name=TIME_SINCE_INJECTION,
             value=round(phase.after_injection_s, 1),
             unit=codes.UCUM.Second,
+            relationship_type=RelationshipTypeValues.HAS_ACQ_CONTEXT,
+        ),
+        CodeContentItem(
+            name=INJECTION_SOURCE,
+            value=INJECTION_SOURCES[series.injection_source],
             relationship_type=RelationshipTypeValues.HAS_ACQ_CONTEXT,
         ),
     ]

@@ -101,7 +101,12 @@ def _prediction(case: ReportedCase, made: Provenance) -> list[Measurement]:
         (concepts.PROBABILITY_CLINICAL, prediction.clinical_probability),
         (concepts.ATTENTION_INSIDE, case.attention.inside_fraction(case.lesion.mask)),
     ]
-    return [_measured(name, 100 * share, codes.UCUM.Percent) for name, share in shares]
+    return [_measured(name, _percent(share), codes.UCUM.Percent) for name, share in shares]
+
+
+def _percent(share: float) -> float:
+    """A share in percent, never rounded to 0 or 100 where it is neither."""
+    return min(max(100 * share, 0.01), 99.99) if 0 < share < 1 else 100 * share
 
 
 def _size(case: ReportedCase) -> list[Measurement]:
@@ -193,8 +198,9 @@ def _coded(case: ReportedCase, name: ClinicalName) -> Code | None:
 
 
 def _measured(name: Code, value: float, unit: Code) -> Measurement:
-    """TID 300 with the digits that mean something to a reader."""
-    return Measurement(name=name, value=round(float(value), 2), unit=unit)
+    """TID 300 with the digits that mean something to a reader: two decimals, of small values three digits."""
+    digits = round(float(value), 2) if abs(value) >= 1 else float(f"{value:.3g}")
+    return Measurement(name=name, value=digits, unit=unit)
 
 
 def _site(case: ReportedCase) -> FindingSite:

@@ -45,6 +45,13 @@ def test_a_file_that_is_no_report_leaves_the_others_printed(
     assert complaints.startswith("report 2 of 3: there is no such file") and complaints.count("\n") == 1
 
 
+@pytest.mark.parametrize("name", ["/", "/dev/zero"])
+def test_what_is_no_regular_file_is_said_to_be_none(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    status, content, complaints = printed(capsys, [Path(name)])
+    assert (status, content, complaints.count("\n")) == (2, None, 1)
+    assert complaints.startswith("report 1 of 1: that is no regular file")
+
+
 def test_the_command_ends_in_a_sentence_and_not_in_a_traceback(file: Path, tmp_path: Path) -> None:
     (tmp_path / "Doe^Jane.dcm").write_bytes(file.read_bytes()[:20_000])
     done = subprocess.run(

@@ -189,7 +189,8 @@ def test_the_image_library_has_one_image_of_each_phase_with_its_time(
         (
             group.ContentSequence[0].value,
             group.ContentSequence[1].value,
-            group.ContentSequence[2].referenced_sop_instance_uid,
+            group.ContentSequence[2].value,
+            group.ContentSequence[3].referenced_sop_instance_uid,
         )
         for group in library.ContentSequence
     ]
@@ -197,6 +198,7 @@ def test_the_image_library_has_one_image_of_each_phase_with_its_time(
         (
             concepts.PHASES[phase.role],
             phase.after_injection_s,
+            concepts.INJECTION_SOURCES["estimated"],
             phase.frames[case.lesion.largest_slice].instance.sop_instance_uid,
         )
         for phase in case.volume.series.phases
