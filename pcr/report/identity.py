@@ -8,9 +8,10 @@ so its constructors get a header without identity, and the object gets the ident
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from highdicom.base import SOPClass
-from pydicom.charset import convert_encodings
+from pydicom.charset import convert_encodings, default_encoding
 from pydicom.dataset import Dataset
 
 # What highdicom asks of a source image beside its identity.
@@ -88,17 +89,18 @@ def best_identified(headers: Iterable[Dataset]) -> Dataset:
     return max(headers, key=lambda header: sum(bool(header.get(keyword)) for keyword in _TYPE_2))
 
 
-def identity_of(header: Dataset) -> tuple[str, ...]:
-    """What a header says of patient and study, to tell whether two results are for the same."""
-    return tuple(str(header.get(keyword, "")) for keyword in (*_TYPE_2, "SpecificCharacterSet"))
-
-
 def writable(text: str, header: Dataset) -> str:
-    """Text of ours with what the character set of the source can not hold replaced by question marks."""
-    for encoding in convert_encodings(header.get("SpecificCharacterSet")):
-        try:
-            text.encode(encoding)
-        except UnicodeEncodeError:
-            continue
-        return text
-    return text.encode("ascii", errors="replace").decode("ascii")
+    """Text of ours in one line, with letters that the character set of the source can not hold as question marks."""
+    encodings = convert_encodings(header.get("SpecificCharacterSet"))
+    return "".join(_letter(letter, encodings) for letter in text)
+
+
+def _letter(letter: str, encodings: Iterable[str]) -> str:
+    if not letter.isprintable():
+        return " "
+    for encoding in encodings:
+        with suppress(UnicodeEncodeError):
+            # DICOM's default repertoire is ASCII (PS3.5 6.1.2.1); pydicom reads more into it.
+            letter.encode("ascii" if encoding == default_encoding else encoding)
+            return letter
+    return "?"

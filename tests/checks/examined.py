@@ -32,9 +32,9 @@ class Examined:
     findings: Mapping[str, list[str]]
 
 
-def examine(phantom: Phantom, layout: str) -> Examined:
+def examine(phantom: Phantom, layout: str, settings: Settings = EVERYTHING) -> Examined:
     """Process a phantom in a layout and check all that comes out; the files are gone afterwards."""
-    with processed(phantom, layout, EVERYTHING) as done:
+    with processed(phantom, layout, settings) as done:
         if done.results is None:
             return Examined(found=done.found, findings={})
         study = read_study_on_disk(done.study.rglob("*"), done.results)

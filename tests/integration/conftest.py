@@ -9,7 +9,7 @@ import pytest
 from benchmarks.layouts import PATIENT, PATIENTS, different_patients
 from phantom import simulate
 from phantom.layouts import DEFAULT, LAYOUTS
-from tests.checks.examined import Examined, examine
+from tests.checks.examined import EVERYTHING, Examined, examine
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +17,15 @@ def layouts() -> Mapping[str, Examined]:
     """One patient in each layout."""
     phantom = simulate(PATIENT)
     return {name: examine(phantom, name) for name in LAYOUTS}
+
+
+@pytest.fixture(scope="session")
+def on_subtraction() -> Examined:
+    """The patient with overlays on the subtraction."""
+    settings = EVERYTHING.model_copy(
+        update={"report": EVERYTHING.report.model_copy(update={"background": "subtraction"})}
+    )
+    return examine(simulate(PATIENT), DEFAULT, settings)
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,12 @@ def test_nothing_is_wrong_for_any_patient(patients: Mapping[str, Examined], chec
     assert {name: examined.findings[check] for name, examined in patients.items() if check in examined.findings} == {}
 
 
+def test_nothing_is_wrong_with_overlays_on_the_subtraction(on_subtraction: Examined) -> None:
+    assert on_subtraction.found.outcome == "read"
+    # They show another picture than the early phase, and nothing else is to be found.
+    assert on_subtraction.findings.keys() == {"each_overlay_shows_its_image"}
+
+
 def test_every_study_has_its_objects(layouts: Mapping[str, Examined], patients: Mapping[str, Examined]) -> None:
     """Report, segmentation, map, key objects, a summary and some overlays; or a page that says why there are none."""
     for name, examined in {**layouts, **patients}.items():

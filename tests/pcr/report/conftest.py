@@ -180,8 +180,9 @@ def pages(case: PredictedCase, made: Provenance) -> Illustrations:
 def make_all(made: Provenance) -> Callable[..., dict[str, list[Dataset]]]:
     """Makes every object of a case, by kind, as it is read back from its file; the pictures are left blank."""
 
+    blank = np.zeros((8, 8, 3), dtype=np.uint8)
+
     def all_objects(case: PredictedCase, made: Provenance = made) -> dict[str, list[Dataset]]:
-        blank = np.zeros((8, 8, 3), dtype=np.uint8)
         pictures = Illustrations(
             summary=(Page(pixels=blank),),
             slices=tuple(
@@ -189,12 +190,33 @@ def make_all(made: Provenance) -> Callable[..., dict[str, list[Dataset]]]:
                 for index in case.attention.cells
             ),
         )
-        placed = case.volume.without_pixels()
-        illustrated = grow(case, IllustratedCase, volume=placed, illustrations=pictures)
-        objects = make_objects(illustrated, ReportSettings(parametric_map=True), made)
-        return {kind: [reread(dataset) for dataset in datasets] for kind, datasets in objects.items()}
+        return _reread_objects(case, pictures, made)
 
     return all_objects
+
+
+@pytest.fixture(scope="session")
+def make_drawn(made: Provenance) -> Callable[[Path], dict[str, list[Dataset]]]:
+    """Makes every object of the study in a folder, with its pictures."""
+
+    def all_objects(folder: Path) -> dict[str, list[Dataset]]:
+        case = predicted(folder)
+        pictures = Illustrations(summary=draw_summary(case, made), slices=draw_slices(case, ReportSettings()))
+        return _reread_objects(case, pictures, made)
+
+    return all_objects
+
+
+def _reread_objects(case: PredictedCase, pictures: Illustrations, made: Provenance) -> dict[str, list[Dataset]]:
+    illustrated = grow(case, IllustratedCase, volume=case.volume.without_pixels(), illustrations=pictures)
+    objects = make_objects(illustrated, ReportSettings(parametric_map=True), made)
+    return {kind: [reread(dataset) for dataset in datasets] for kind, datasets in objects.items()}
+
+
+@pytest.fixture
+def written_study(tmp_path: Path) -> Path:
+    """A study on disk that a test may change."""
+    return write_study(tmp_path)
 
 
 def reread(dataset: Dataset) -> Dataset:

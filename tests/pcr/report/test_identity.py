@@ -97,7 +97,10 @@ def test_text_that_the_character_set_can_not_hold_is_replaced() -> None:
     header = pydicom.Dataset()
     header.SpecificCharacterSet = "ISO_IR 100"
     assert writable("Größe 3 µl", header) == "Größe 3 µl"
-    assert writable("3 → 5", header) == "3 ? 5"
+    assert writable("3 → 5 µm, é", header) == "3 ? 5 µm, é"
+    assert writable("two\nlines\x00", header) == "two lines "
+    header.SpecificCharacterSet = ["", "ISO 2022 IR 87"]
+    assert writable("警告 é", header) == "警告 ?"
 
 
 def test_identity_is_that_of_the_image_that_says_most_of_it(

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import Comprehensive3DSRStorage
 
 from pcr.case import PredictedCase, grow
 from pcr.dicom_file import read_header
-from pcr.report.predecessors import earlier_reports
+from pcr.report.predecessors import follow_earlier_reports
 from pcr.report.provenance import MANUFACTURER, SOFTWARE_NAME, Provenance
 from pcr.study import Instance, Series, Study
 
@@ -22,28 +22,37 @@ MakeAll = Callable[..., dict[str, list[Dataset]]]
 def report(uid: str, follows: Sequence[str] = (), maker: str = MANUFACTURER) -> Instance:
     """A report in a series of its own, named after it, that follows others."""
     header = Dataset()
+    header.file_meta = FileMetaDataset()
     header.SOPClassUID, header.SOPInstanceUID = Comprehensive3DSRStorage, uid
     header.StudyInstanceUID, header.SeriesInstanceUID = "1.2", f"{uid}.0"
     header.Manufacturer, header.ManufacturerModelName = maker, SOFTWARE_NAME
     if follows:
-        series, study = Dataset(), Dataset()
-        series.ReferencedSOPSequence = [reference_to(earlier) for earlier in follows]
-        study.ReferencedSeriesSequence = [series]
+        study = Dataset()
+        study.ReferencedSeriesSequence = [reference_to(earlier) for earlier in follows]
         header.PredecessorDocumentsSequence = [study]
     return Instance(Path("sr"), header)
 
 
 def reference_to(uid: str) -> Dataset:
-    """An item of a Referenced SOP Sequence."""
-    item = Dataset()
+    """An item of a Referenced Series Sequence with one instance."""
+    item, series = Dataset(), Dataset()
     item.ReferencedSOPInstanceUID = uid
-    return item
+    series.SeriesInstanceUID = f"{uid}.0"
+    series.ReferencedSOPSequence = [item]
+    return series
 
 
 def earlier(own: str, *reports: Instance) -> list[str]:
     """UIDs of the reports that a report `own` follows in a study that holds these."""
     series = tuple(Series(str(r.header.SeriesInstanceUID), (r,)) for r in reports)
-    return [str(e.SOPInstanceUID) for e in earlier_reports(Study("1.2", series), f"{own}.0")]
+    made = report(own).header
+    follow_earlier_reports(made, Study("1.2", series))
+    named = [
+        study.ReferencedSeriesSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID
+        for study in made.get("PredecessorDocumentsSequence", ())
+    ]
+    assert (made.SOPInstanceUID == own) == (not named)
+    return named
 
 
 @pytest.mark.parametrize(
@@ -57,6 +66,7 @@ def earlier(own: str, *reports: Instance) -> list[str]:
         ("9.1", [report("9.1")], []),  # the same job once more
         ("9.1", [report("9.2"), report("9.1", ["9.2"])], ["9.2"]),
         ("9.1", [report("9.1"), report("9.2", ["9.1"]), report("9.3", ["9.2"])], []),  # what followed it
+        ("9.1", [report("9.2", ["9.1"])], []),  # what followed it, though it is not there itself
         ("9.1", [report("9.2", ["9.3"]), report("9.3", ["9.2"])], []),  # a circle of a hostile sender
     ],
 )
@@ -78,3 +88,13 @@ def test_a_report_of_another_model_follows_the_one_in_the_study_and_a_repeat_cha
     assert "PredecessorDocumentsSequence" not in repeated
     (predecessor,) = second.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence
     assert predecessor.ReferencedSOPInstanceUID == first.SOPInstanceUID
+
+
+@pytest.mark.parametrize("damage", ["OB", "LO", "SQ"])
+def test_a_damaged_report_of_ours_is_named_and_harms_nothing(damage: str) -> None:
+    damaged = report("9.2")
+    study = Dataset()
+    study.add_new("ReferencedSeriesSequence", "LO", "text")
+    value = {"OB": b"abc", "LO": "text", "SQ": [study]}[damage]
+    damaged.header.add_new("PredecessorDocumentsSequence", damage, value)
+    assert earlier("9.1", damaged) == ["9.2"]

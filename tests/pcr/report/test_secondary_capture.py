@@ -9,7 +9,6 @@ import pytest
 
 from pcr.case import PredictedCase
 from pcr.page import Illustrations, Page
-from pcr.reasons import NotEvaluable, ReasonCode
 from pcr.report.attribution import Attribution, attribute_case, attribute_refusal
 from pcr.report.provenance import Provenance
 from pcr.report.result_series import ALL_SERIES, NOT_EVALUABLE, OVERLAY, SUMMARY
@@ -59,9 +58,8 @@ def test_a_page_says_which_breast_and_that_no_identity_is_burned_in(
 
 
 def test_a_refusal_says_nothing_of_a_side(case: PredictedCase, made: Provenance) -> None:
-    refusal = NotEvaluable(ReasonCode.NO_LESION_FOUND, "there is none")
     page = Page(pixels=np.zeros((8, 8, 3), dtype=np.uint8))
-    capture = make_refusal(page, attribute_refusal(case.study, refusal, made))
+    capture = make_refusal(page, attribute_refusal(case.study, made))
     assert (capture.SeriesNumber, capture.get("Laterality")) == (NOT_EVALUABLE.number, None)
     assert capture.PatientID == case.study.header.PatientID
 

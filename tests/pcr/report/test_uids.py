@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
-import numpy as np
+import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
 from pcr.case import PredictedCase, grow
-from pcr.clinical import ClinicalRecord
 from pcr.reasons import NotEvaluable, ReasonCode
-from pcr.report.attribution import attribute_case, attribute_refusal
+from pcr.report.objects import make_refusal_objects
 from pcr.report.provenance import Provenance
+from pcr.report.settings import ReportSettings
+from pcr.study import Instance, Series
 
 MakeAll = Callable[..., dict[str, list[Dataset]]]
 # The moment at which an object was made is all that may differ between two of the same job.
@@ -92,36 +95,82 @@ def test_two_studies_have_no_uid_in_common(predict: Callable[..., PredictedCase]
 def test_another_model_or_setting_gives_other_instances(
     case: PredictedCase, made: Provenance, make_all: MakeAll, change: dict[str, str]
 ) -> None:
-    before, after = make_all(case), make_all(case, replace(made, **change))
-    instances = [{d.SOPInstanceUID for kind in objects.values() for d in kind} for objects in (before, after)]
-    assert instances[0] & instances[1] == set()
+    assert instances(make_all(case)) & instances(make_all(case, replace(made, **change))) == set()
 
 
-def test_another_record_answer_outline_or_name_gives_other_instances(
-    predict: Callable[..., PredictedCase], case: PredictedCase, made: Provenance
+def test_another_record_gives_other_instances(case: PredictedCase, make_all: MakeAll) -> None:
+    other = grow(case, PredictedCase, clinical=replace(case.clinical, menopausal_status="post"))
+    assert instances(make_all(case)) & instances(make_all(other)) == set()
+
+
+def _rename(dataset: Dataset) -> None:
+    dataset.PatientName = "Corrected^Name"
+
+
+def _describe(dataset: Dataset) -> None:
+    dataset.StudyDescription = "Another"
+
+
+def _move(dataset: Dataset) -> None:
+    x, y, z = dataset.ImagePositionPatient
+    dataset.ImagePositionPatient = [x, y, z + 5]
+
+
+def _rescale(dataset: Dataset) -> None:
+    dataset.PixelSpacing = [1.6, 1.1]
+
+
+def _place_elsewhere(dataset: Dataset) -> None:
+    dataset.FrameOfReferenceUID = "1.2.3.4"
+
+
+def _renumber(dataset: Dataset) -> None:
+    dataset.SeriesNumber = 77
+
+
+def _brighten(dataset: Dataset) -> None:
+    pixels = dataset.pixel_array.copy()
+    pixels[40:, :10] += 50  # far from the lesion
+    dataset.PixelData = pixels.tobytes()
+
+
+@pytest.mark.parametrize("change", [_rename, _describe, _move, _rescale, _place_elsewhere, _renumber, _brighten])
+def test_any_change_of_the_images_gives_other_instances(
+    written_study: Path, make_drawn: MakeAll, change: Callable[[Dataset], None]
 ) -> None:
-    smaller = case.lesion.mask.copy()
-    smaller[tuple(np.argwhere(smaller)[0])] = False
-    renamed = predict()
-    before = attribute_case(renamed, made).uids
-    for frame in renamed.volume.series.phase("early").frames:
-        frame.header.PatientName = "Corrected^Name"
-    others = [
-        grow(case, PredictedCase, clinical=ClinicalRecord(age=56)),
-        grow(case, PredictedCase, prediction=replace(case.prediction, probability=0.3422)),
-        grow(case, PredictedCase, lesion=replace(case.lesion, mask=smaller)),
-        grow(case, PredictedCase, warnings=(*case.warnings, "One more.")),
-    ]
-    digests = {attribute_case(other, made).uids.digest for other in (case, *others)}
-    assert len(digests) == len(others) + 1
-    assert attribute_case(renamed, made).uids != before
+    before = make_drawn(written_study)
+    for path in written_study.iterdir():
+        dataset = pydicom.dcmread(path)
+        change(dataset)
+        dataset.save_as(path)
+    assert instances(before) & instances(make_drawn(written_study)) == set()
 
 
-def test_a_refusal_for_another_reason_is_another_page(case: PredictedCase, made: Provenance) -> None:
-    refusals = [
-        NotEvaluable(code, text)
-        for code, text in ((ReasonCode.NO_LESION_FOUND, "a"), (ReasonCode.NO_LESION_FOUND, "b"))
-    ]
-    one, other = (attribute_refusal(case.study, refusal, made).uids for refusal in refusals)
-    assert one != other
-    assert one == attribute_refusal(case.study, refusals[0], made).uids
+def instances(objects: Mapping[str, Sequence[Dataset]]) -> set[str]:
+    """The SOPInstanceUIDs of objects."""
+    return {dataset.SOPInstanceUID for kind in objects.values() for dataset in kind}
+
+
+PAGE = ReportSettings(not_evaluable_page=True)
+
+
+def test_a_refusal_for_another_reason_is_another_page_and_for_the_same_the_same(
+    case: PredictedCase, made: Provenance
+) -> None:
+    one, again, other = (
+        instances(make_refusal_objects(case.study, NotEvaluable(ReasonCode.NO_LESION_FOUND, text), PAGE, made))
+        for text in ("a", "a", "b")
+    )
+    assert one == again
+    assert one & other == set()
+
+
+def test_an_earlier_page_of_ours_does_not_decide_whose_study_it_is(case: PredictedCase, made: Provenance) -> None:
+    refusal = NotEvaluable(ReasonCode.NO_LESION_FOUND, "a")
+    ((page,),) = make_refusal_objects(case.study, refusal, PAGE, made).values()
+    page = deepcopy(page)  # elements are shared with the source
+    page.PatientName = "Wrong^Name"
+    stored = Series(page.SeriesInstanceUID, (Instance(Path("page"), page),))
+    with_page = replace(case.study, series=(stored, *case.study.series))
+    ((again,),) = make_refusal_objects(with_page, refusal, PAGE, made).values()
+    assert again.PatientName == case.study.header.PatientName
