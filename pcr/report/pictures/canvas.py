@@ -17,8 +17,8 @@ _LINE = 1.3
 _BEYOND_ASCII = "°±‘’“”"
 _DASHES = str.maketrans("‐‑‒–—−", "-" * 6)
 
-# A figure stays with its unit, and with the direction that it counts in.
-_BREAK = re.compile(r"(?<!\b[RLAPFH]) (?!(?:%|mm|ml|s)(?!\w))")
+# A figure stays with its unit, with the direction that it counts in, and with its bound.
+_BREAK = re.compile(r"(?<!\b[RLAPFH])(?<![<>]) (?!(?:%|mm|ml|s)(?!\w))")
 
 
 @dataclass(frozen=True, slots=True)

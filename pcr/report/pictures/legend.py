@@ -12,8 +12,8 @@ from pcr.report.pictures.canvas import font, line_height
 from pcr.report.pictures.colours import WHITE, WINDOW, Rgb, tint
 from pcr.report.seg import OUTLINE_RGB
 
-# The colours are shown over the grey that most of a picture has.
-_BAR_GREY = 90
+# The colours are shown over the grey that most of a picture has, and below over that of lesions: they look different.
+_BAR_GREYS = (90, 235)
 Box = tuple[int, int, int, int]
 
 
@@ -85,6 +85,8 @@ def _frame(colour: Rgb, line: int) -> Callable[[Image.Image, Box], None]:
 
 def _colour_bar(page: Image.Image, box: Box) -> None:
     left, top, right, bottom = box
-    bar = np.full((bottom - top + 1, right - left + 1, 3), _BAR_GREY, dtype=np.uint8)
+    bar = np.empty((bottom - top + 1, right - left + 1, 3), dtype=np.uint8)
+    for half, level in zip(np.array_split(bar, 2), _BAR_GREYS, strict=True):
+        half[:] = level
     tint(bar, np.broadcast_to(np.linspace(0, 1, bar.shape[1]), bar.shape[:2]))
     page.paste(Image.fromarray(bar), (left, top))

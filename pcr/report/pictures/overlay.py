@@ -5,7 +5,7 @@ Everything is drawn at the resolution that it has: pixels of the source, attenti
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -21,9 +21,11 @@ from pcr.report.pictures.views import View, slice_view
 from pcr.report.provenance import DRAWN_NOTICE
 from pcr.report.settings import ReportSettings
 
-SMALLEST_WIDTH = 384
-# What is legible on a page that is shown at 512 pixels.
-SHOWN_WIDTH = 512
+_SMALLEST_WIDTH = 384
+# A tall slice gets a page so wide, as a part of its height: its text takes few lines, however large it has to be.
+_NARROWEST = 0.75
+# What is legible on a page whose longer side is shown at 512 pixels.
+_SHOWN_SIDE = 512
 _TEXT, _LETTERS, _SMALLEST_TEXT = 13, 16, 12
 
 
@@ -32,17 +34,35 @@ class _Layout:
     """What all pages of a series have in common, so that nothing jumps when they are scrolled through.
 
     Attributes:
-        strip: the text below the picture, but for what is said of each slice.
-        text_top: where on the strip that is written.
+        shape: height and width of a page; the picture is above, a strip of text below it.
+        text_top: where on the strip it is written what is said of each slice.
+        notice_top: where on the strip the notice is written.
     """
 
-    view_shape: tuple[int, int]
-    strip: Image.Image
-    text_top: int
-    margin: int
+    shape: tuple[int, int]
+    view_height: int
     text_size: int
-    letter_size: int
-    line: int
+    text_top: int
+    notice_top: int
+
+    @property
+    def margin(self) -> int:
+        """Drawn pixels beside the text."""
+        return round(0.7 * self.text_size)
+
+    @property
+    def room(self) -> int:
+        """How wide text can be."""
+        return self.shape[1] - 2 * self.margin
+
+    def seen_as(self, pixels: int) -> int:
+        """Drawn pixels that are seen as so many where the longer side of the page is shown at 512."""
+        return round(pixels * max(self.shape) / _SHOWN_SIDE)
+
+    @property
+    def line(self) -> int:
+        """How wide lines are drawn."""
+        return max(1, self.seen_as(1))
 
 
 def draw_slices(case: PredictedCase, settings: ReportSettings) -> tuple[SlicePage, ...]:
@@ -52,52 +72,68 @@ def draw_slices(case: PredictedCase, settings: ReportSettings) -> tuple[SlicePag
     """
     views = [slice_view(case.volume.geometry, index) for index in sorted(case.attention.cells)]
     scales = common_scales(case, views, settings.background)
-    layout = _layout(case, views, scales)
-    return tuple(_slice_page(case, view, scales, layout) for view in views)
+    layout = _legible_layout(case, views, scales)
+    strip = _strip(scales, layout)
+    return tuple(_slice_page(case, view, scales, layout, strip) for view in views)
 
 
-def _layout(case: PredictedCase, views: list[View], scales: Scales) -> _Layout:
+def _legible_layout(case: PredictedCase, views: list[View], scales: Scales) -> _Layout:
+    """The layout with text for the page's longer side, which larger text makes longer."""
+    layout = _layout(case, views, scales, _SMALLEST_TEXT)
+    while (legible := layout.seen_as(_TEXT)) > layout.text_size:
+        layout = _layout(case, views, scales, legible)
+    return layout
+
+
+def _layout(case: PredictedCase, views: list[View], scales: Scales, size: int) -> _Layout:
     height, width = views[0].shape
-    page_width = max(width, SMALLEST_WIDTH)
-    size = max(_SMALLEST_TEXT, round(page_width * _TEXT / SHOWN_WIDTH))
-    margin = round(0.7 * size)
-    room = page_width - 2 * margin
-    legend = Legend(entries=(outline_entry(), window_entry(), attention_entry(scales.attention)), size=size)
-    notice = [Paragraph(DRAWN_NOTICE, size, AMBER)]
-    text_top = margin + legend.height(room) + size // 3
-    below = text_top + max(height_of(_said_of_slice(case, view.index, scales, size), room) for view in views)
-    strip = Image.new("RGB", (page_width, below + size // 3 + height_of(notice, room) + margin // 2), PAGE)
-    legend.draw(strip, (margin, margin), room)
-    write(strip, (margin, below + size // 3), room, notice)
-    return _Layout(
-        view_shape=(height, width),
-        strip=strip,
-        text_top=text_top,
-        margin=margin,
-        text_size=size,
-        letter_size=max(_SMALLEST_TEXT, round(page_width * _LETTERS / SHOWN_WIDTH)),
-        line=max(1, round(page_width / SHOWN_WIDTH)),
-    )
+    page_width = max(width, _SMALLEST_WIDTH, round(_NARROWEST * height))
+    layout = _Layout(shape=(height, page_width), view_height=height, text_size=size, text_top=0, notice_top=0)
+    room, gap = layout.room, size // 3
+    text_top = layout.margin + _legend(scales, size).height(room) + gap
+    said = max(height_of(_said_of_slice(case, view.index, scales, size), room) for view in views)
+    notice_top = text_top + said + gap
+    end = notice_top + height_of([_notice(size)], room) + layout.margin // 2
+    return replace(layout, shape=(height + end, page_width), text_top=text_top, notice_top=notice_top)
+
+
+def _strip(scales: Scales, layout: _Layout) -> Image.Image:
+    """What stands below every picture."""
+    height, width = layout.shape
+    strip = Image.new("RGB", (width, height - layout.view_height), PAGE)
+    _legend(scales, layout.text_size).draw(strip, (layout.margin, layout.margin), layout.room)
+    write(strip, (layout.margin, layout.notice_top), layout.room, [_notice(layout.text_size)])
+    return strip
+
+
+def _legend(scales: Scales, size: int) -> Legend:
+    return Legend(entries=(outline_entry(), window_entry(), attention_entry(scales.attention)), size=size)
+
+
+def _notice(size: int) -> Paragraph:
+    return Paragraph(DRAWN_NOTICE, size, AMBER)
 
 
 def _said_of_slice(case: PredictedCase, index: int, scales: Scales, size: int) -> list[Paragraph]:
     share = percent(float(case.attention.cells[index].sum()))
+    phase = phase_name(case.volume.series, scales.background)
     return [
-        Paragraph(phase_name(case.volume.series, scales.background), size),
+        Paragraph(f"Lesion in the {case.lesion.laterality} breast. {phase}", size),
         Paragraph(f"{slice_name(case, index)}; attention on this slice: {share} of all", size),
     ]
 
 
-def _slice_page(case: PredictedCase, view: View, scales: Scales, layout: _Layout) -> SlicePage:
-    height, _ = layout.view_shape
-    page = Image.new("RGB", (layout.strip.width, height + layout.strip.height), BLACK)
+def _slice_page(case: PredictedCase, view: View, scales: Scales, layout: _Layout, strip: Image.Image) -> SlicePage:
+    height, width = layout.shape
+    page = Image.new("RGB", (width, height), BLACK)
     picture = draw_findings(case, view, scales, layout.line)
     draw_window(picture, case, view, layout.line)
-    draw_letters(picture, view.edge_letters(case.volume.geometry), layout.letter_size)
+    letters = max(_SMALLEST_TEXT, layout.seen_as(_LETTERS))
+    draw_letters(picture, view.edge_letters(case.volume.geometry), letters)
     page.paste(picture, (0, 0))
-    page.paste(layout.strip, (0, height))
+    page.paste(strip, (0, layout.view_height))
     said = _said_of_slice(case, view.index, scales, layout.text_size)
-    write(page, (layout.margin, height + layout.text_top), layout.strip.width - 2 * layout.margin, said)
+    write(page, (layout.margin, layout.view_height + layout.text_top), layout.room, said)
     return SlicePage(
         pixels=np.array(page),
         slice_index=view.index,

@@ -16,13 +16,17 @@ _AXIS_HEIGHT = 34
 def draw_scale(
     page: Image.Image, corner: tuple[int, int], width: int, size: int, prediction: Prediction, base_rate: float | None
 ) -> int:
-    """Draw probability (dot), interval (bar), threshold (above) and base rate (below); gives back the y below it."""
+    """Draw probability (dot), interval (bar), threshold (above) and base rate (below); gives back the y below it.
+
+    A probability that is not judged against the threshold is drawn without it, so that nobody judges it by eye.
+    """
     left, top = corner
     draw = ImageDraw.Draw(page)
     written = font(size)
     start = left + round(written.getlength("0")) + _GAP
     end = left + width - round(written.getlength("100 %")) - _GAP
-    y = top + line_height(size) + _AXIS_HEIGHT // 2
+    is_judged = prediction.above_threshold is not None
+    y = top + (line_height(size) if is_judged else 0) + _AXIS_HEIGHT // 2
 
     def x_of(share: float) -> int:
         return start + round((end - start) * share)
@@ -34,7 +38,9 @@ def draw_scale(
         draw.line((x_of(tenth / 10), y - 4, x_of(tenth / 10), y + 4), fill=DARK, width=2)
     low, high = prediction.interval
     draw.rounded_rectangle((x_of(low) - 2, y - 6, x_of(high) + 2, y + 6), radius=4, fill=BLUE)
-    _pointer(draw, (left, width), x_of(prediction.threshold), y, -1, f"threshold {percent(prediction.threshold)}", size)
+    if is_judged:
+        threshold = f"threshold {percent(prediction.threshold)}"
+        _pointer(draw, (left, width), x_of(prediction.threshold), y, -1, threshold, size)
     if base_rate is not None:
         _pointer(draw, (left, width), x_of(base_rate), y, 1, f"base rate {percent(base_rate)}", size)
     draw.circle((x_of(prediction.probability), y), 10, fill=WHITE, outline=PAGE, width=2)

@@ -29,7 +29,7 @@ def draw_refusal(code: str, message: str, made: Provenance) -> Page:
     top = write(page, (MARGIN, _TOP), _WIDTH, heading) + MARGIN // 2
     closing = _closing(made)
     end = FOOTER - MARGIN - height_of(closing, _WIDTH)
-    write(page, (MARGIN, top), _WIDTH, _fitting(message, end - MARGIN - top))
+    write(page, (MARGIN, top), _WIDTH, _fitting(message[:1].upper() + message[1:], end - MARGIN - top))
     write(page, (MARGIN, end), _WIDTH, closing)
     return Page(pixels=np.array(page))
 

@@ -26,6 +26,9 @@ _NAMES: dict[ClinicalName, str] = {
 _SOURCES = {"kinetic": "kinetic localizer", "segmentation": "segmentation in the study"}
 _BACKGROUNDS: dict[Background, str] = {"early": "Early phase", "subtraction": "Early minus pre-contrast phase"}
 
+# Beyond these, two percentages that differ as floats do not differ in what is printed of them either.
+_MOST_DIGITS = 17
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:
@@ -44,12 +47,12 @@ def spread(case: ReportedCase) -> str:
 def against_threshold(case: ReportedCase) -> str:
     """On which side of the threshold the probability lies; or that it is not judged, and what is missing for that."""
     p = case.prediction
-    threshold = percent(p.threshold)
     if p.above_threshold is None:
-        return f"Not judged against the threshold of {threshold}: inputs missing ({', '.join(_missing(case))})"
-    if threshold == percent(p.probability):  # the same at the page's precision: say on which side it falls
-        threshold = f"{100 * p.threshold:.2f} % ({100 * p.probability:.2f} %)"
-    return f"{'At or above' if p.above_threshold else 'Below'} the threshold of {threshold}"
+        why = f"inputs missing ({', '.join(_missing(case))})"
+        return f"Not judged against the threshold of {percent(p.threshold)}: {why}"
+    return (
+        f"{'At or above' if p.above_threshold else 'Below'} the threshold of {_told_apart(p.threshold, p.probability)}"
+    )
 
 
 def base_rate(made: Provenance) -> str | None:
@@ -63,8 +66,8 @@ def parts(case: ReportedCase) -> str:
     """What images and clinical inputs say on their own."""
     p = case.prediction
     return (
-        f"From imaging alone {percent(p.imaging_probability)}, "
-        f"from clinical inputs alone {percent(p.clinical_probability)}"
+        f"Imaging alone {percent(p.imaging_probability)}, "
+        f"clinical inputs alone {percent(p.clinical_probability)} (they are not averaged)"
     )
 
 
@@ -86,10 +89,12 @@ def facts(case: ReportedCase, made: Provenance) -> list[Fact]:
 
 def percent(share: float) -> str:
     """A share as whole percent, the precision that the model can claim; never 0 or 100 for what is neither."""
-    whole = f"{100 * share:.0f}"
-    if (whole == "0" and share > 0) or (whole == "100" and share < 1):
-        return f"{100 * share:.1f} %"
-    return f"{whole} %"
+    if not 0 < share < 1:
+        return f"{100 * share:.0f} %"
+    whole, tenth = f"{100 * share:.0f}", f"{100 * share:.1f}"
+    if whole not in ("0", "100"):
+        return f"{whole} %"
+    return {"0.0": "< 0.1 %", "100.0": "> 99.9 %"}.get(tenth, f"{tenth} %")
 
 
 def place(point_lps_mm: tuple[float, float, float]) -> str:
@@ -131,12 +136,13 @@ def phase_times(series: DceSeries) -> str:
 def slice_name(case: ReportedCase, index: int) -> str:
     """How a reader finds a slice in the viewer: series and image number, and where it lies in the patient."""
     geometry = case.volume.geometry
-    header = case.volume.series.phase("early").frames[index].header
+    frame = case.volume.series.phase("early").frames[index]
     centre = [index, (geometry.spatial_shape[1] - 1) / 2, (geometry.spatial_shape[2] - 1) / 2]
     axis = int(np.argmax(np.abs(np.asarray(geometry.affine)[:3, 0])))
     position = geometry.map_indices_to_reference(np.asarray([centre]))[0][axis]
-    series, image = (header.get(keyword) or "?" for keyword in ("SeriesNumber", "InstanceNumber"))
-    return f"series {series}, image {image}, {AXIS_LETTERS[axis][int(position > 0)]} {abs(position):.1f} mm"
+    series, image = (frame.header.get(keyword) or "?" for keyword in ("SeriesNumber", "InstanceNumber"))
+    shown = f"image {image}" if frame.number is None else f"frame {frame.number}"
+    return f"series {series}, {shown}, {AXIS_LETTERS[axis][int(position > 0)]} {abs(position):.1f} mm"
 
 
 def attention_share(case: ReportedCase) -> str:
@@ -149,6 +155,16 @@ def attention_share(case: ReportedCase) -> str:
     )
 
 
+def _told_apart(share: float, other: float) -> str:
+    """A share, and where another one looks like it, both with as many digits as it takes to tell them apart."""
+    if percent(share) == percent(other):
+        for digits in range(1, _MOST_DIGITS + 1):
+            one, two = (f"{100 * each:.{digits}f} %" for each in (share, other))
+            if one != two:
+                return f"{one} ({two})"
+    return percent(share)
+
+
 def _missing(case: ReportedCase) -> list[str]:
     return [_NAMES[name] for name in _NAMES if name in case.encoded.missing_names]
 
@@ -159,7 +175,7 @@ def _lesion_facts(case: ReportedCase) -> list[Fact]:
     return [
         Fact(
             "Lesion",
-            f"{lesion.laterality} breast, {lesion.volume_ml:.1f} ml, longest diameter "
+            f"{lesion.laterality} breast, {_volume(lesion.volume_ml)}, longest diameter "
             f"{lesion.longest_diameter_mm:.0f} mm, centre {place(lesion.centroid_lps_mm)}",
         ),
         Fact(
@@ -169,6 +185,12 @@ def _lesion_facts(case: ReportedCase) -> list[Fact]:
             + ("" if ser is None else f", SER {ser:.2f}"),
         ),
     ]
+
+
+def _volume(volume_ml: float) -> str:
+    """A volume that is there is never 0."""
+    tenths = f"{volume_ml:.1f}"
+    return f"{'< 0.1' if tenths == '0.0' else tenths} ml"
 
 
 def _outline_fact(lesion: Lesion) -> Fact:

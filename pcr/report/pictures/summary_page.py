@@ -13,7 +13,7 @@ from PIL import Image
 
 from pcr.case import PredictedCase
 from pcr.page import Page
-from pcr.report.pictures.canvas import Paragraph, fill, line_height, split, write
+from pcr.report.pictures.canvas import Paragraph, fill, line_height, split, wrap, write
 from pcr.report.pictures.colours import AMBER, BLUE, GREY, WHITE
 from pcr.report.pictures.findings import Scales, common_scales, draw_findings, draw_letters, draw_scale_bar
 from pcr.report.pictures.kinetic_curve import curve_points, draw_curve
@@ -63,7 +63,7 @@ def _draw_pictures(page: Image.Image, case: PredictedCase) -> int:
     views = orthogonal_views(case, _PANEL)
     scales = common_scales(case, [reformat.view for reformat in views], "early")
     for reformat, (x, y) in zip(views, places, strict=False):
-        write(page, (x, y), _PANEL, [Paragraph(reformat.name, TEXT, GREY)])
+        write(page, (x, y), _PANEL, [Paragraph(_caption(case, reformat), TEXT, GREY)])
         page.paste(_panel(case, reformat, scales), (x, y + caption))
     x, y = places[-1]
     write(page, (x, y), _PANEL, [Paragraph(f"Enhancement: {case.lesion.kinetics.curve_type}", TEXT, GREY)])
@@ -72,6 +72,15 @@ def _draw_pictures(page: Image.Image, case: PredictedCase) -> int:
     outline = replace(outline_entry(), text="lesion outline, on the early phase")
     legend = Legend(entries=(outline, attention_entry(scales.attention)), size=TEXT)
     return legend.draw(page, (_RIGHT, y + caption + _PANEL + _GUTTER), _PICTURES) + _GUTTER
+
+
+def _caption(case: PredictedCase, reformat: Reformat) -> str:
+    """The plane of a view, and the breast where the letters at its edges do not tell it."""
+    if reformat.plane != "Sagittal":
+        return reformat.name
+    short = f"{reformat.name}, {case.lesion.laterality}"
+    named = f"{short} breast"
+    return named if len(wrap(named, TEXT, _PANEL)) == 1 else short
 
 
 def _panel(case: PredictedCase, reformat: Reformat, scales: Scales) -> Image.Image:

@@ -9,11 +9,14 @@ import numpy.typing as npt
 import pytest
 from highdicom import CoordinateSystemNames
 from highdicom.volume import VolumeGeometry
+from PIL import Image
 from pydicom.dataset import Dataset
 
 from pcr.attention import AttentionMap
 from pcr.case import PredictedCase, grow
 from pcr.page import Illustrations, SlicePage
+from pcr.report.pictures.colours import tint
+from pcr.report.pictures.legend import attention_entry
 from pcr.report.pictures.overlay import draw_slices
 from pcr.report.pictures.views import slice_view, window_edges
 from pcr.report.provenance import DRAWN_NOTICE
@@ -113,6 +116,12 @@ def test_no_page_is_narrower_than_its_text_needs(predict: Callable[..., Predicte
     assert height > 384
 
 
+def test_text_never_takes_more_of_a_page_than_the_picture(predict: Callable[..., PredictedCase]) -> None:
+    case = predict(spacing_mm=(13.0, 1.0), identity={"SeriesNumber": 2**31 - 1})
+    page = draw_slices(case, ReportSettings(background="subtraction"))[0]
+    assert slice_view(case.volume.geometry, 3).shape[0] > 0.65 * page.pixels.shape[0]
+
+
 @pytest.mark.parametrize("spacing_mm", [(1.0, 1.0), (1.5, 1.0), (0.9, 1.7), (0.7, 0.70001)])
 def test_a_page_covers_the_whole_slice_in_square_pixels(
     predict: Callable[..., PredictedCase], spacing_mm: tuple[float, float]
@@ -173,6 +182,23 @@ def test_the_same_case_gives_the_same_pixels_whoever_the_patient_is(
         assert np.array_equal(a.pixels, b.pixels)
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_every_sagittal_page_says_which_breast_it_shows(predict: Callable[..., PredictedCase], side: str) -> None:
+    with recorded() as drawn:
+        pages = draw_slices(predict(axes=SAGITTAL, laterality=side), ReportSettings())
+    assert drawn.joined.count(f"Lesion in the {side} breast") >= len(pages)
+
+
+def test_the_bar_of_the_legend_shows_attention_over_tissue_and_over_lesion() -> None:
+    bar = Image.new("RGB", (100, 20))
+    attention_entry(1.0).sign(bar, (0, 0, 99, 19))
+    tissue, lesion = np.asarray(bar)[:10], np.asarray(bar)[10:]
+    for half, level in ((tissue, 90), (lesion, 235)):
+        alone = np.full((1, 100, 3), level, dtype=np.uint8)
+        tint(alone, np.linspace(0, 1, 100)[None])
+        assert (half == alone).all()
+
+
 def test_every_page_says_what_it_shows(case: PredictedCase) -> None:
     with recorded() as drawn:
         draw_slices(case, ReportSettings())
@@ -180,7 +206,7 @@ def test_every_page_says_what_it_shows(case: PredictedCase) -> None:
         "lesion outline",
         "model's window",
         "attention, 0 to 27 % of all per cell",
-        "Early phase, 30 s after injection",
+        "Lesion in the right breast. Early phase, 30 s after injection",
         "series 2, image 4, F 35.0 mm; attention on this slice: 30 % of all",
         DRAWN_NOTICE,
         *"RLAP",
@@ -188,7 +214,8 @@ def test_every_page_says_what_it_shows(case: PredictedCase) -> None:
         assert fact in drawn.joined
 
 
-@pytest.mark.parametrize("spacing_mm", [(1.0, 1.0), (1.5, 1.0), (4.0, 1.0), (1.0, 0.2)])
+# The fourth has 512 rows and 128 columns as it is drawn.
+@pytest.mark.parametrize("spacing_mm", [(1.0, 1.0), (1.5, 1.0), (4.0, 1.0), (5.333, 1.0), (1.0, 0.2), (1.0, 4.0)])
 @pytest.mark.parametrize("background", ["early", "subtraction"])
 def test_text_is_legible_on_its_page_and_on_no_other_text(
     predict: Callable[..., PredictedCase], spacing_mm: tuple[float, float], background: Background
@@ -196,7 +223,7 @@ def test_text_is_legible_on_its_page_and_on_no_other_text(
     case = predict(spacing_mm=spacing_mm)
     with recorded() as drawn:
         pages = draw_slices(case, ReportSettings(background=background))
-    assert drawn.smallest >= 11 * max(1, pages[0].pixels.shape[1] / 512)
+    assert drawn.smallest >= 11 * max(1, max(pages[0].pixels.shape) / 512)
     assert drawn.outside == drawn.overlapping == []
 
 

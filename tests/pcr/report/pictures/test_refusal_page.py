@@ -21,10 +21,11 @@ def refuse(message: str, made: Provenance) -> DrawnText:
 
 def test_a_refusal_says_why_and_who_refused(made: Provenance) -> None:
     drawn = refuse("the series has 2 phases; send all of them", made)
+    assert "The series has" in drawn.joined
     for said in (
         "Not evaluable: no probability of pCR is given",
         "too_few_phases",
-        "the series has 2 phases; send all of them",
+        "series has 2 phases; send all of them",
         "This is no finding about the patient",
         "breast_pcr 0.1.0",
         DRAWN_NOTICE,
@@ -39,7 +40,7 @@ def test_a_message_of_any_length_stays_on_the_page(made: Provenance, message: st
     drawn = refuse(message, made)
     assert drawn.outside == drawn.overlapping == []
     assert drawn.smallest >= MESSAGE_SIZES[-1] == 14
-    whole = "".join(drawable(message).split()) in drawn.letters
+    whole = "".join(drawable(message[:1].upper() + message[1:]).split()) in drawn.letters
     assert whole != (LEFT_OUT in drawn.joined)
 
 

@@ -19,7 +19,7 @@ from pcr.manifest import ClinicalVariable
 from pcr.page import Illustrations
 from pcr.report.pictures.canvas import drawable
 from pcr.report.pictures.reformat import orthogonal_views
-from pcr.report.pictures.summary import against_threshold, percent
+from pcr.report.pictures.summary import against_threshold, facts, percent, slice_name
 from pcr.report.pictures.summary_page import draw_summary
 from pcr.report.provenance import DRAWN_NOTICE, Provenance
 from pcr.report.seg import OUTLINE_RGB
@@ -103,6 +103,21 @@ def test_a_view_says_when_it_is_oblique(predict: Callable[..., PredictedCase], p
     assert [reformat.name for reformat in orthogonal_views(predict(axes=AXES[plane]), 100)] == names
 
 
+@pytest.mark.parametrize(
+    ("axes", "caption"),
+    [
+        (AXES["sagittal"], "Sagittal, right breast"),
+        (np.array([[np.sin(TILT), np.cos(TILT), 0], [0, 0, -1]]), "Sagittal, oblique, right"),
+    ],
+)
+def test_a_sagittal_view_says_of_which_breast_it_is(
+    predict: Callable[..., PredictedCase], made: Provenance, axes: npt.NDArray[np.float64], caption: str
+) -> None:
+    with recorded() as drawn:
+        draw_summary(predict(axes=axes), made)
+    assert caption in {line.text for line in drawn.lines}
+
+
 @pytest.mark.parametrize("plane", ["axial", "sagittal", "coronal", "upside down"])
 def test_the_letters_of_the_views_are_those_of_the_convention(
     predict: Callable[..., PredictedCase], plane: str
@@ -122,6 +137,7 @@ def test_the_summary_says_the_facts(case: PredictedCase, made: Provenance) -> No
         "Below the threshold of 45 %",
         "32 % of the patients that the model was trained on had a pCR",
         "threshold 45 %",
+        "Imaging alone 30 %, clinical inputs alone 38 % (they are not averaged)",
         "base rate 32 %",
         "right breast, 1.9 ml, longest diameter",
         "box 15 x 21 x 18 mm",
@@ -245,10 +261,53 @@ def test_a_threshold_that_can_not_be_judged_is_not(predict: Callable[..., Predic
     assert judged == "Not judged against the threshold of 45 %: inputs missing (menopausal status)"
 
 
-def test_a_probability_next_to_the_threshold_is_told_from_it(case: PredictedCase) -> None:
-    near = grow(case, PredictedCase, prediction=replace(case.prediction, probability=0.3614, threshold=0.3617))
-    assert against_threshold(near) == "Below the threshold of 36.17 % (36.14 %)"
+@pytest.mark.parametrize(("above", "marked"), [(True, True), (False, True), (None, False)])
+def test_the_scale_shows_a_threshold_only_where_it_is_judged_against(
+    predict: Callable[..., PredictedCase], made: Provenance, above: bool | None, marked: bool
+) -> None:
+    with recorded() as drawn:
+        draw_summary(predict(above=above), made)
+    assert any(line.text == "threshold 45 %" for line in drawn.lines) == marked
+
+
+@pytest.mark.parametrize(
+    ("probability", "threshold", "said"),
+    [
+        (0.3614, 0.3617, "36.2 % (36.1 %)"),
+        (0.45, 0.450001, "45.0001 % (45.0000 %)"),
+        (0.45, float(np.nextafter(0.45, 1)), "45.00000000000001 % (45.00000000000000 %)"),
+        (0.0002, 0.0003, "0.03 % (0.02 %)"),
+        (0.45, 0.45, "45 %"),
+    ],
+)
+def test_a_probability_next_to_the_threshold_is_told_from_it(
+    case: PredictedCase, probability: float, threshold: float, said: str
+) -> None:
+    near = replace(
+        case.prediction, probability=probability, threshold=threshold, above_threshold=probability >= threshold
+    )
+    side = "At or above" if probability >= threshold else "Below"
+    assert against_threshold(replace(case, prediction=near)) == f"{side} the threshold of {said}"
 
 
 def test_a_probability_is_never_rounded_to_certainty() -> None:
-    assert [percent(share) for share in (0.003, 0.342, 0.998, 0, 1)] == ["0.3 %", "34 %", "99.8 %", "0 %", "100 %"]
+    told = {
+        0: "0 %", 1e-9: "< 0.1 %", 0.003: "0.3 %", 0.342: "34 %", 0.998: "99.8 %", 1 - 1e-9: "> 99.9 %", 1: "100 %"
+    }  # fmt: skip
+    assert [percent(share) for share in told] == list(told.values())
+
+
+@pytest.mark.parametrize(("volume_ml", "said"), [(1.94, "1.9 ml"), (0.05, "0.1 ml"), (0.049, "< 0.1 ml")])
+def test_no_lesion_has_a_volume_of_0(case: PredictedCase, made: Provenance, volume_ml: float, said: str) -> None:
+    lesion = replace(case.lesion, volume_ml=volume_ml)
+    assert f"right breast, {said}," in facts(replace(case, lesion=lesion), made)[0].says
+
+
+def test_a_slice_is_named_as_a_viewer_counts_it(case: PredictedCase) -> None:
+    series = case.volume.series
+    early = series.phase("early")
+    frames = tuple(replace(frame, number=120 + place) for place, frame in enumerate(early.frames))
+    phases = tuple(replace(early, frames=frames) if phase is early else phase for phase in series.phases)
+    multi_frame = replace(case, volume=replace(case.volume, series=replace(series, phases=phases)))
+    assert slice_name(case, 2).startswith("series 2, image 3, ")
+    assert slice_name(multi_frame, 2).startswith("series 2, frame 122, ")
