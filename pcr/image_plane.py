@@ -52,6 +52,12 @@ class ImagePlane:
         (rx, ry, rz), (cx, cy, cz) = self.orientation[:3], self.orientation[3:]
         return cy * rz - cz * ry, cz * rx - cx * rz, cx * ry - cy * rx
 
+    def point_lps_mm(self, row: float, column: float) -> tuple[float, float, float]:
+        """Where a fractional row and column index lies in the patient (PS3.3 C.7.6.2.1.1)."""
+        (rx, ry, rz), (cx, cy, cz), (x, y, z) = self.orientation[:3], self.orientation[3:], self.position_lps_mm
+        down, right = row * self.pixel_spacing_mm[0], column * self.pixel_spacing_mm[1]
+        return x + down * cx + right * rx, y + down * cy + right * ry, z + down * cz + right * rz
+
     @property
     def along_normal_mm(self) -> float:
         """Where the image lies along its normal (PS3.3 C.7.6.2.1.1)."""

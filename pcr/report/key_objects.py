@@ -29,9 +29,8 @@ def select_key_objects(
 
     `overlays` are the captures of `slices`, in their order.
     """
-    largest = next(
-        overlay for page, overlay in zip(slices, overlays, strict=True) if page.slice_index == case.lesion.largest_slice
-    )
+    overlay_of = {page.slice_index: overlay for page, overlay in zip(slices, overlays, strict=True)}
+    largest = overlay_of[case.lesion.largest_slice]
     spacing = case.volume.geometry.spacing_between_slices
     chosen = [without_identity(capture, spacing) for capture in (summary[0], largest)]
     document = KeyObjectSelectionDocument(

@@ -95,12 +95,8 @@ def _cell_mm(window: Window, cells: tuple[int, ...], frame: Frame) -> tuple[floa
 
 def _first_cell(window: Window, cells: tuple[int, ...], frame: Frame) -> tuple[float, float, float]:
     """Centre of the first cell of a slice in LPS mm: half a cell, less half a pixel, behind the first pixel."""
-    plane = frame.plane
-    right, down = np.reshape(plane.orientation, (2, 3))
     row, column = (
         first + step * (window.grid / count - 1) / 2
         for first, step, count in zip(window.first_pixel, window.step, cells, strict=True)
     )
-    row_mm, column_mm = plane.pixel_spacing_mm
-    x, y, z = np.asarray(plane.position_lps_mm) + row * row_mm * down + column * column_mm * right
-    return float(x), float(y), float(z)
+    return frame.plane.point_lps_mm(row, column)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 from highdicom.enum import CoordinateSystemNames, PhotometricInterpretationValues
 from highdicom.sc import SCImage
 from highdicom.sr import CodedConcept
@@ -101,12 +100,9 @@ def _place(capture: SCImage, case: ReportedCase, page: SlicePage) -> None:
     geometry = case.volume.geometry
     frame = case.volume.series.phase("early").frames[page.slice_index]
     plane = frame.plane
-    row, column = page.first_pixel
-    (right, down), (row_mm, column_mm) = np.reshape(plane.orientation, (2, 3)), plane.pixel_spacing_mm
-    first = np.asarray(plane.position_lps_mm) + row * row_mm * down + column * column_mm * right
     _, towards_down, towards_right = geometry.get_closest_patient_orientation()
     capture.PatientOrientation = [towards_right.value, towards_down.value]
-    capture.ImagePositionPatient = [format_number_as_ds(float(value)) for value in first]
+    capture.ImagePositionPatient = [format_number_as_ds(value) for value in plane.point_lps_mm(*page.first_pixel)]
     # To the digit as the source has it, since viewers compare.
     capture.ImageOrientationPatient = frame.header.ImageOrientationPatient
     capture.PixelSpacing = [format_number_as_ds(float(page.pixel_mm))] * 2
