@@ -124,8 +124,16 @@ class Study:
     @property
     def patient_id(self) -> str:
         """That of `header`, or of the first instance that has one; empty where none has."""
+        return self._stated("PatientID")
+
+    @property
+    def accession_number(self) -> str:
+        """That of `header`, or of the first instance that has one; empty where none has."""
+        return self._stated("AccessionNumber")
+
+    def _stated(self, keyword: str) -> str:
         others = (i.header for series in self.series for i in series.instances)
-        stated = (str(header.get("PatientID") or "").strip() for header in chain((self.header,), others))
+        stated = (str(header.get(keyword) or "").strip() for header in chain((self.header,), others))
         return next(filter(None, stated), "")
 
 

@@ -11,18 +11,19 @@ from pydicom.dataset import Dataset
 from tiny_mr import mr_image
 
 from pcr.clinical import ClinicalRecord
-from pcr.clinical_file import age_from_header, compare_ages, no_clinical_file, read_clinical_file
+from pcr.clinical_file import age_from_header, compare_ages, no_clinical_file, parse_clinical_file, read_clinical_file
 from pcr.reasons import NotEvaluable
 from pcr.study import Instance, Series, Study
 
 SECRET = "MRN-4711-Doe"
+ORDER = "ORDER-661"
 HERE = {"study_instance_uid": "1.2.3"}
 VALUES = {"age": 55, "menopausal_status": "post", "er": True, "pr": False, "her2": False}
 RECORD = ClinicalRecord(age=55, menopausal_status="post", er=True, pr=False, her2=False, source="clinical.json")
 
 
 def study(uid: str = "1.2.3", patient_id: str = SECRET, **header: Any) -> Study:
-    image = mr_image(StudyInstanceUID=uid, PatientID=patient_id, **header)
+    image = mr_image(StudyInstanceUID=uid, PatientID=patient_id, **({"AccessionNumber": ORDER} | header))
     return Study(uid, (Series("1.2.3.1", (Instance(Path("nowhere"), image),)),))  # type: ignore[arg-type]
 
 
@@ -62,6 +63,7 @@ def refusal(record):
         {"records": [HERE | VALUES]},
         {"records": [{"patient_id": SECRET} | VALUES, {"patient_id": "other", "age": 40}]},
         {"records": [HERE | {"patient_id": f" {SECRET} "} | VALUES]},
+        {"records": [{"accession_number": f" {ORDER} "} | VALUES, {"patient_id": SECRET, "age": 40}]},
         {"1.2.3": VALUES, "9.9.9": {"age": 40}},
         {SECRET: VALUES},
         VALUES,
@@ -71,6 +73,7 @@ def refusal(record):
         "list by study",
         "list by patient",
         "both keys",
+        "list by order",
         "keyed by study",
         "keyed by patient",
         "bare",
@@ -127,6 +130,32 @@ def test_a_record_for_another_study_of_the_same_patient_is_not_this_studys(recor
     assert record(content, after, before).age is None
 
 
+def test_a_record_for_another_order_of_the_same_patient_is_not_this_studys(record) -> None:
+    before, after = study("1.2.3", "A"), study("4.5.6", "A", AccessionNumber="later")
+    content = {"records": [{"accession_number": ORDER, "patient_id": "A", "age": 40}]}
+    assert record(content, before, after).age == 40
+    assert record(content, after, before).age is None
+
+
+def test_a_record_of_an_order_is_for_all_its_studies(record) -> None:
+    one, two = study("1.2.3"), study("4.5.6")
+    content = {"records": [{"accession_number": ORDER, "age": 40}]}
+    assert (record(content, one, two).age, record(content, two, one).age) == (40, 40)
+
+
+def test_a_blank_accession_number_is_no_key_that_studies_share(refusal) -> None:
+    without = study(AccessionNumber="")
+    assert refusal({"accession_number": " "} | VALUES, without, study("4.5.6", AccessionNumber="")).code == (
+        "clinical_record_mismatch"
+    )
+
+
+def test_the_studys_own_record_goes_before_the_orders_and_that_before_the_patients(record) -> None:
+    content = {"records": [{"patient_id": SECRET, "age": 40}, {"accession_number": ORDER, "age": 41}]}
+    assert record(content).age == 41
+    assert record({"records": [*content["records"], HERE | {"age": 42}]}).age == 42
+
+
 def test_the_studys_own_record_goes_before_the_patients(record) -> None:
     content = {"records": [{"patient_id": SECRET, "age": 40}, HERE | {"age": 41}]}
     assert record(content).age == 41
@@ -140,8 +169,22 @@ def test_the_studys_own_record_goes_before_the_patients(record) -> None:
         {"records": [HERE | {"patient_id": "somebody else"} | VALUES]},
         {"records": [{"study_instance_uid": "9.9.9", "patient_id": SECRET} | VALUES]},
         {"records": [VALUES, HERE | VALUES]},
+        {"accession_number": "another order"} | VALUES,
+        {"accession_number": "another order", "patient_id": SECRET} | VALUES,
+        {"accession_number": ORDER, "patient_id": "somebody else"} | VALUES,
+        {"accession_number": ORDER, "study_instance_uid": "9.9.9"} | VALUES,
     ],
-    ids=["other patient", "other study", "study but other patient", "patient but other study", "one of two unkeyed"],
+    ids=[
+        "other patient",
+        "other study",
+        "study but other patient",
+        "patient but other study",
+        "one of two unkeyed",
+        "other order",
+        "patient but other order",
+        "order but other patient",
+        "order but other study",
+    ],
 )
 def test_a_record_for_somebody_else_is_refused(refusal, content) -> None:
     assert refusal(content).code == "clinical_record_mismatch"
@@ -208,6 +251,12 @@ def test_a_birth_date_that_contradicts_the_age_or_is_no_date_is_refused(record, 
         VALUES | {"hr": False},
         {"records": [HERE | {"age": 40}, HERE | {"age": 41}]},
         {SECRET: {"patient_id": "somebody else", "age": 40}},
+        {"records": [HERE], "waited_minutes": 30},
+        {"records": [], "waited_minutes": -1},
+        {"records": [], "waited_minutes": "30"},
+        {"records": [], "waited_minutes": 1e12},
+        '{"records": [], "waited_minutes": Infinity}',
+        {"records": [], "source": SECRET},
     ],
     ids=str,
 )
@@ -239,6 +288,32 @@ def test_a_file_that_is_gone_is_refused_without_its_name(tmp_path: Path) -> None
     with pytest.raises(NotEvaluable) as caught:
         read_clinical_file(tmp_path / SECRET)
     assert SECRET not in caught.value.message
+
+
+def test_a_file_of_more_records_than_a_cohort_has_is_refused() -> None:
+    with pytest.raises(NotEvaluable, match="more than 100,000 records"):
+        parse_clinical_file(b'{"records": [' + b"{}," * 100_000 + b"{}]}", ".json")
+
+
+# What the file says beside its records
+
+
+@pytest.mark.parametrize(
+    ("waited", "sentence"),
+    [
+        (30, "no clinical record arrived within 30 minutes of the study"),
+        (1, "no clinical record arrived within 1 minute of the study"),
+        (0, "no clinical record had arrived when the study was complete"),
+    ],
+)
+def test_a_file_may_say_how_long_a_record_was_waited_for(waited: float, sentence: str) -> None:
+    content = json.dumps({"records": [], "waited_minutes": waited}).encode()
+    file = parse_clinical_file(content, ".json")
+    assert (file.remarks, file.record_for(study(), (study(),))) == ((sentence,), ClinicalRecord())
+
+
+def test_a_file_that_was_put_together_says_from_what(record) -> None:
+    assert record({"records": [HERE | VALUES], "source": "FHIR R4 Bundle"}).source == "FHIR R4 Bundle"
 
 
 # The header

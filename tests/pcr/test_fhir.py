@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from pcr.clinical_file import ClinicalEntry, read_clinical_file
+from pcr.clinical_file import ClinicalEntry, ClinicalFile, parse_clinical_file, read_clinical_file
 from pcr.fhir import DICOM, LOINC, SNOMED
 from pcr.reasons import NotEvaluable
 
 POSITIVE, NEGATIVE = (SNOMED, "10828004"), (SNOMED, "260385009")
+EQUIVOCAL = (SNOMED, "42425007")
 ER, PR, HER2, AGE, MENOPAUSE = ("85337-4", "85339-0", "85319-2", "30525-0", "111539")
 
 
@@ -31,6 +32,14 @@ def observation(code: str, value: tuple[str, str] | float, patient: str | None =
     if patient:
         made["subject"] = {"reference": patient}
     return {"resource": made | more}
+
+
+def her2_on(date: str | None, value: tuple[str, str]) -> dict[str, Any]:
+    return observation(HER2, value, **({} if date is None else {"effectiveDateTime": date}))
+
+
+def file_of(*entries: dict[str, Any]) -> ClinicalFile:
+    return parse_clinical_file(json.dumps(bundle(*entries)).encode(), ".json")
 
 
 def patient(identifier: str = "P-1", name: str = "p1", **more: Any) -> dict[str, Any]:
@@ -80,7 +89,9 @@ def test_a_bundle_of_observations_is_a_record(read) -> None:
     assert entry.birth_date.isoformat() == "1965-03-04"
 
 
-@pytest.mark.parametrize("reference", ["Patient/p1", "urn:uuid:p1", "https://fhir.example.org/R4/Patient/p1", None])
+@pytest.mark.parametrize(
+    "reference", ["Patient/p1", "urn:uuid:p1", "https://fhir.example.org/R4/Patient/p1", "Patient/p1/_history/2", None]
+)
 def test_the_subject_may_be_named_in_every_way_that_fhir_has(read, reference: str | None) -> None:
     (entry,) = read(patient(), observation(ER, POSITIVE, reference))
     assert entry.er is True
@@ -104,8 +115,8 @@ def test_all_identifiers_of_a_patient_are_keys(read) -> None:
     ].all_patient_ids == {"P-1", "P-9"}
 
 
-@pytest.mark.parametrize("status", ["entered-in-error", "cancelled", "preliminary", "registered"])
-def test_an_observation_that_does_not_stand_is_passed_over(read, status: str) -> None:
+@pytest.mark.parametrize("status", ["entered-in-error", "cancelled", "preliminary", "registered", "unknown", None, []])
+def test_an_observation_that_does_not_stand_is_passed_over(read, status: object) -> None:
     (entry,) = read(patient(), observation(ER, POSITIVE, status=status), observation(ER, NEGATIVE))
     assert entry.er is False
 
@@ -131,13 +142,61 @@ def test_the_same_observation_twice_is_one(read) -> None:
 
 
 def test_observations_that_contradict_each_other_are_refused(refusal) -> None:
-    assert "two observations of er" in refusal(patient(), observation(ER, POSITIVE), observation(ER, NEGATIVE))
+    assert "observations of er contradict" in refusal(patient(), observation(ER, POSITIVE), observation(ER, NEGATIVE))
 
 
-def test_an_equivocal_receptor_is_missing_and_that_is_said(tmp_path: Path) -> None:
-    path = tmp_path / "clinical.json"
-    path.write_text(json.dumps(bundle(patient(), observation(HER2, (SNOMED, "42425007")), observation(ER, POSITIVE))))
-    file = read_clinical_file(path)
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("2021-06", "2024-05-02"),
+        ("2024-05-01", "2024-05-02"),
+        ("2023", "2024-05-02T10:00:00+02:00"),
+        ("2024-05-02T10:00:00+02:00", "2024-05-02T09:00:00.5Z"),
+    ],
+)
+def test_of_observations_that_differ_the_latest_is_used_and_that_is_said(first: str, second: str) -> None:
+    for entries in (
+        (her2_on(first, POSITIVE), her2_on(second, NEGATIVE)),
+        (her2_on(second, NEGATIVE), her2_on(first, POSITIVE)),
+    ):
+        file = file_of(patient(), *entries)
+        assert file.entries[0].her2 is False
+        assert file.remarks == ("observations of her2 in the clinical file differ; the latest is used",)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (None, "2024-05-02"),
+        ("2024", "2024-05-02"),
+        ("2024-05-02", "2024-05-02T10:00:00Z"),
+        ("2024-05-02T10:00:00Z", "2024-05-02T12:00:00+02:00"),
+    ],
+)
+def test_where_dates_do_not_say_which_is_the_latest_they_are_refused(refusal, first: str | None, second: str) -> None:
+    assert "contradict" in refusal(patient(), her2_on(first, POSITIVE), her2_on(second, NEGATIVE))
+
+
+@pytest.mark.parametrize("date", ["2024-13-01", "2024-02-30", "yesterday", "2024-05-02T10:00", 20240502, ["2024"]])
+def test_a_date_that_is_no_date_of_fhir_is_refused(refusal, date: Any) -> None:
+    assert "effectiveDateTime" in refusal(patient(), her2_on(date, POSITIVE))
+
+
+def test_the_test_that_settles_an_equivocal_stain_of_the_same_specimen_stands(read) -> None:
+    (entry,) = read(patient(), her2_on("2024-05-02", EQUIVOCAL), her2_on("2024-05-02", POSITIVE))
+    assert entry.her2 is True
+
+
+def test_an_equivocal_result_of_a_later_specimen_is_not_hidden_by_an_older_one(read) -> None:
+    assert read(patient(), her2_on("2021", POSITIVE), her2_on("2024-05-02", EQUIVOCAL))[0].her2 is None
+
+
+def test_a_patient_who_is_there_twice_is_refused(refusal) -> None:
+    assert "a Patient twice" in refusal(patient(), patient())
+
+
+def test_an_equivocal_receptor_is_missing_and_that_is_said() -> None:
+    file = file_of(patient(), observation(HER2, EQUIVOCAL), observation(ER, POSITIVE))
     assert (file.entries[0].her2, file.entries[0].er) == (None, True)
     assert file.remarks[0].startswith("1 observations of the clinical file are not used")
 

@@ -1,0 +1,97 @@
+"""Metrics of the trigger for Prometheus, read from the store whenever they are asked for, so they outlive a restart."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from deploy.trigger.queue import STATES
+from deploy.trigger.settings import Metrics
+from deploy.trigger.store import Store
+
+_ENDED = ("done", "dead")
+_BUCKETS_S = (5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14400.0, 86400.0)
+
+
+class TriggerMetrics(Collector):
+    """Queue length, ages, durations and outcomes; no label holds anything of a patient or a study."""
+
+    def __init__(self, store: Store, problems: Callable[[], int], now: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._problems = problems
+        self._now = now
+
+    def collect(self) -> Iterator[Metric]:
+        """All metrics, as they are now."""
+        yield self._jobs()
+        yield self._oldest()
+        yield self._outcomes()
+        yield self._durations()
+        waiting = GaugeMetricFamily(
+            "breast_pcr_studies_arriving", "Studies with images that no job has seen: arriving, or awaiting a record"
+        )
+        waiting.add_metric([], self._number("SELECT count(*) FROM study WHERE arrived"))
+        yield waiting
+        problems = GaugeMetricFamily("breast_pcr_record_problems", "Clinical record files that can not be read")
+        problems.add_metric([], self._problems())
+        yield problems
+
+    def _jobs(self) -> Metric:
+        family = GaugeMetricFamily("breast_pcr_jobs", "Jobs by state", labels=["state"])
+        for state in STATES:
+            family.add_metric([state], self._number("SELECT count(*) FROM job WHERE state=?", state))
+        return family
+
+    def _oldest(self) -> Metric:
+        family = GaugeMetricFamily(
+            "breast_pcr_oldest_job_age_seconds",
+            "Age of the oldest job by state, 0 where there is none",
+            labels=["state"],
+        )
+        for state in STATES:
+            if state not in (*_ENDED, "superseded"):
+                query = "SELECT coalesce(?-min(created), 0) FROM job WHERE state=?"
+                family.add_metric([state], self._number(query, self._now(), state))
+        return family
+
+    def _outcomes(self) -> Metric:
+        family = CounterMetricFamily(
+            "breast_pcr_jobs_ended", "Jobs that ended, by outcome and reason code", labels=["outcome", "reason"]
+        )
+        query = (
+            "SELECT state, coalesce(reason_code, '') AS reason, count(*) AS n FROM job"
+            " WHERE state IN ('done', 'dead') GROUP BY 1, 2"
+        )
+        for row in self._store.rows(query):
+            family.add_metric([row["state"], row["reason"]], row["n"])
+        return family
+
+    def _durations(self) -> Metric:
+        query = "SELECT finished-created AS s FROM job WHERE state IN ('done', 'dead') AND finished IS NOT NULL"
+        seconds = [float(row["s"]) for row in self._store.rows(query)]
+        family = HistogramMetricFamily(
+            "breast_pcr_job_duration_seconds", "From the queue to the PACS, or to the dead-letter list"
+        )
+        buckets = [(str(bound), float(sum(s <= bound for s in seconds))) for bound in _BUCKETS_S]
+        family.add_metric([], [*buckets, ("+Inf", float(len(seconds)))], sum(seconds))
+        return family
+
+    def _number(self, query: str, *values: object) -> float:
+        return float(self._store.rows(query, values)[0][0])
+
+
+def serve_metrics(metrics: TriggerMetrics, settings: Metrics) -> Callable[[], None]:
+    """Answer Prometheus; call what is given back to stop."""
+    registry = CollectorRegistry()
+    registry.register(metrics)
+    server, _ = start_http_server(settings.port, settings.host, registry)
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+
+    return stop

@@ -1,0 +1,202 @@
+"""Received studies: what has come, whether all of it is here, and the input folder of a job."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom.uid import UID, Comprehensive3DSRStorage
+
+from deploy.trigger import settings
+from deploy.trigger.reception import IntakeRefused, ReceivedInstance
+from deploy.trigger.records import StudyIdentity
+from deploy.trigger.store import Store
+
+OUT_OF_RESOURCES = 0xA700  # PS3.4 Table B.2-1
+_NOT_IMAGES = ("Presentation State", "SR Storage", "Key Object", "Encapsulated", "Waveform", "Report")
+
+
+@dataclass(frozen=True, slots=True)
+class QuietStudy:
+    """A study of which something new has come, and nothing more for a while."""
+
+    identity: StudyIdentity
+    complete_since: float | None
+    fetches: int
+
+
+class Spool:
+    """Instances on disk, `spool/<StudyInstanceUID>/<SOPInstanceUID>.dcm`, and what is known of them.
+
+    An instance is confirmed to its sender only when file and row are on disk. What came twice counts once; what came
+    changed replaces the first. Results of this software are taken without being kept, but for reports, which a later
+    report names; they make no study new.
+    """
+
+    def __init__(self, store: Store, folder: Path, limits: settings.Reception, now: Callable[[], float]) -> None:
+        self._store = store
+        self._folder = folder / "spool"
+        self._folder.mkdir(exist_ok=True, mode=0o700)
+        self._limits = limits
+        self._now = now
+
+    def begin(self, association: str) -> None:
+        """An association was accepted; nothing is known of what it will bring."""
+
+    def accept(self, association: str, received: ReceivedInstance) -> None:
+        """Keep one instance.
+
+        Raises:
+            IntakeRefused: 0xA700, there is no room, or the study has too many instances.
+        """
+        uid, now = received.study_instance_uid, self._now()
+        counts = _counts(received)
+        if received.is_own and received.sop_class_uid != Comprehensive3DSRStorage:
+            return
+        digest = hashlib.sha256(received.content).hexdigest()
+        path = self._folder / uid / f"{received.sop_instance_uid}.dcm"
+        known = self._digest(uid, received.sop_instance_uid) == digest and path.is_file()
+        staged = None if known else self._stage(path, received.content)
+        with self._store.transaction() as connection:
+            connection.execute(
+                "INSERT INTO study (study_uid, patient_id, accession_number, last_received) VALUES (?,?,?,?)"
+                " ON CONFLICT DO UPDATE SET last_received=excluded.last_received",
+                (uid, received.patient_id, received.accession_number, now),
+            )
+            connection.execute("INSERT OR IGNORE INTO transfer VALUES (?,?,?)", (association, uid, now))
+            if staged is not None:
+                staged.rename(path)
+                connection.execute(
+                    "INSERT OR REPLACE INTO instance VALUES (?,?,?,?,?)",
+                    (uid, received.sop_instance_uid, received.series_instance_uid, digest, int(counts)),
+                )
+            # Also what is here already: a study that is sent again may have failed, or there is a newer model.
+            if counts:
+                connection.execute(
+                    "UPDATE study SET arrived=1, patient_id=?, accession_number=? WHERE study_uid=?",
+                    (received.patient_id, received.accession_number, uid),
+                )
+
+    def end(self, association: str, *, released: bool) -> None:
+        """An association is over: released as agreed, or broken off."""
+        with self._store.transaction() as connection:
+            carried = connection.execute("SELECT * FROM transfer WHERE association=?", (association,)).fetchall()
+            for row in carried:
+                if released:
+                    # Only a transfer that began after the break can have brought what is missing.
+                    query = "UPDATE study SET interrupted_at=NULL WHERE study_uid=? AND interrupted_at < ?"
+                    connection.execute(query, (row["study_uid"], row["began"]))
+                else:
+                    self._interrupted(connection, row["study_uid"])
+            connection.execute("DELETE FROM transfer WHERE association=?", (association,))
+
+    def recover(self) -> None:
+        """After a start: transfers that were under way when the trigger ended have broken off."""
+        with self._store.transaction() as connection:
+            for row in connection.execute("SELECT DISTINCT study_uid FROM transfer").fetchall():
+                self._interrupted(connection, row["study_uid"])
+            connection.execute("DELETE FROM transfer")
+        for left in self._folder.glob("*/.partial-*"):
+            left.unlink(missing_ok=True)
+
+    def quiet(self, since: float) -> list[QuietStudy]:
+        """Studies with something new, of which nothing is on its way; a broken transfer is waited for longer.
+
+        Args:
+            since: when the trigger started; before, it could hear nothing.
+        """
+        now = self._now()
+        rows = self._store.rows(
+            "SELECT * FROM study WHERE arrived AND study_uid NOT IN (SELECT study_uid FROM transfer)"
+            " AND ?-max(last_received, ?) >= ?"
+            " AND (interrupted_at IS NULL OR ?-max(interrupted_at, last_received) >= ?) ORDER BY last_received",
+            (now, since, self._limits.quiet_s, now, self._limits.interrupted_wait_s),
+        )
+        return [QuietStudy(_identity(row), row["complete_since"], row["fetches"]) for row in rows]
+
+    def is_arriving(self, study_uid: str) -> bool:
+        """Whether images of the study are on their way, or no job has been made of them yet."""
+        query = "SELECT 1 FROM study WHERE study_uid=? AND (arrived OR study_uid IN (SELECT study_uid FROM transfer))"
+        return bool(self._store.rows(query, (study_uid,)))
+
+    def series_counts(self, study_uid: str) -> dict[str, int]:
+        """Number of instances here, by SeriesInstanceUID."""
+        query = "SELECT series_uid, count(*) AS n FROM instance WHERE study_uid=? GROUP BY series_uid"
+        return {row["series_uid"]: row["n"] for row in self._store.rows(query, (study_uid,))}
+
+    def note_fetch(self, study_uid: str) -> None:
+        """Missing series of the study are being asked for."""
+        with self._store.transaction() as connection:
+            connection.execute("UPDATE study SET fetches=fetches+1 WHERE study_uid=?", (study_uid,))
+
+    def note_complete(self, study_uid: str) -> None:
+        """The study is here in full, and its wait for a clinical record begins."""
+        with self._store.transaction() as connection:
+            query = "UPDATE study SET complete_since=coalesce(complete_since, ?) WHERE study_uid=?"
+            connection.execute(query, (self._now(), study_uid))
+
+    def images_digest(self, study_uid: str) -> str:
+        """Sum over all instances that a result depends on."""
+        query = "SELECT sop_uid, sha256 FROM instance WHERE study_uid=? AND counts ORDER BY sop_uid"
+        lines = (f"{row['sop_uid']} {row['sha256']}\n" for row in self._store.rows(query, (study_uid,)))
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def link_into(self, folder: Path, study_uid: str) -> None:
+        """Make a job's input: links to the files as they are now, whatever comes later."""
+        for row in self._store.rows("SELECT sop_uid FROM instance WHERE study_uid=?", (study_uid,)):
+            name = f"{row['sop_uid']}.dcm"
+            os.link(self._folder / study_uid / name, folder / name)
+
+    def forget(self, study_uid: str) -> None:
+        """Remove the study's files; the PACS has them."""
+        with self._store.transaction() as connection:
+            connection.execute("DELETE FROM instance WHERE study_uid=?", (study_uid,))
+            connection.execute("UPDATE study SET arrived=0 WHERE study_uid=?", (study_uid,))
+        shutil.rmtree(self._folder / study_uid, ignore_errors=True)
+
+    def _digest(self, study_uid: str, sop_uid: str) -> str | None:
+        query = "SELECT sha256 FROM instance WHERE study_uid=? AND sop_uid=?"
+        return next((row["sha256"] for row in self._store.rows(query, (study_uid, sop_uid))), None)
+
+    def _stage(self, path: Path, content: bytes) -> Path:
+        if shutil.disk_usage(self._folder).free < self._limits.min_free_mib * 2**20 + len(content):
+            raise IntakeRefused(OUT_OF_RESOURCES, "there is no room left for further instances")
+        query = "SELECT count(*) AS n FROM instance WHERE study_uid=?"
+        if self._store.rows(query, (path.parent.name,))[0]["n"] >= self._limits.max_instances:
+            raise IntakeRefused(OUT_OF_RESOURCES, "the study has more instances than are taken")
+        path.parent.mkdir(exist_ok=True, mode=0o700)
+        staged = path.parent / f".partial-{secrets.token_hex(8)}"
+        with staged.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fdatasync(file.fileno())
+        return staged
+
+    def _interrupted(self, connection: sqlite3.Connection, study_uid: str) -> None:
+        connection.execute("UPDATE study SET interrupted_at=? WHERE study_uid=?", (self._now(), study_uid))
+
+
+def _counts(received: ReceivedInstance) -> bool:
+    """Whether a result could depend on it: images and segmentations that are not ours."""
+    name = UID(received.sop_class_uid).name
+    return not received.is_own and not any(kind in name for kind in _NOT_IMAGES)
+
+
+def _identity(row: sqlite3.Row) -> StudyIdentity:
+    return StudyIdentity(
+        study_instance_uid=row["study_uid"],
+        patient_id=row["patient_id"],
+        accession_number=row["accession_number"],
+    )
+
+
+def identities(store: Store, uids: Iterable[str]) -> list[StudyIdentity]:
+    """What is known of the identity of studies."""
+    found = (store.rows("SELECT * FROM study WHERE study_uid=?", (uid,)) for uid in uids)
+    return [_identity(row) for rows in found for row in rows]
