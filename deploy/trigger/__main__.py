@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.trigger.logs import write_json_lines
-from deploy.trigger.overview import dead_letters, overview, put_back
+from deploy.trigger.overview import dead_letters, overview, put_back, record_problems
 from deploy.trigger.service import make_runner, opened, serve
 from deploy.trigger.settings import TriggerSettings, read_trigger_settings
 from pcr.reasons import BadConfiguration
@@ -52,6 +52,8 @@ def _status(settings: TriggerSettings, options: argparse.Namespace) -> int:
     console.print(f"studies arriving or awaiting a clinical record: {seen.arriving}")
     for trouble in seen.troubles:
         console.print(f"job {trouble.job}, study {trouble.study_uid}: {trouble.sentence}", markup=False)
+    for problem in record_problems(settings.records):
+        console.print(f"clinical records, {problem.where}: {problem.sentence}", markup=False)
     return 0
 
 
@@ -70,9 +72,8 @@ def _retry(settings: TriggerSettings, options: argparse.Namespace) -> int:
 
 
 def _check(settings: TriggerSettings, options: argparse.Namespace) -> int:
-    print(
-        f"settings are valid; runner {settings.runner.kind} has model {make_runner(settings.runner, settings.state).model()}"
-    )
+    model = make_runner(settings.runner, settings.state).model()
+    print(f"settings are valid; runner {settings.runner.kind} has model {model}")
     return 0
 
 

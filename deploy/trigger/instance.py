@@ -25,6 +25,7 @@ _CHARACTER_SET = 0x00080005
 _TEXTS = {
     "patient_id": 0x00100020,
     "accession_number": 0x00080050,
+    "study_date": 0x00080020,
     "manufacturer": 0x00080070,
     "model": 0x00081090,
 }
@@ -49,6 +50,7 @@ class ReceivedInstance:
         study_instance_uid, series_instance_uid, sop_instance_uid, sop_class_uid: digits and dots, 64 characters at
             most: they may name files.
         is_own: whether this software made it.
+        study_date: as it is written; empty where it is missing.
         content: a DICOM file (PS3.10 7) with the data set as it was received.
     """
 
@@ -58,6 +60,7 @@ class ReceivedInstance:
     sop_class_uid: str
     patient_id: str
     accession_number: str
+    study_date: str
     is_own: bool
     content: bytes
 
@@ -74,6 +77,7 @@ class Identification:
     uids: dict[str, str]
     patient_id: str
     accession_number: str
+    study_date: str
     is_own: bool
 
 
@@ -150,6 +154,7 @@ def _identification(values: dict[int, bytes]) -> Identification:
         uids=uids,
         patient_id=text["patient_id"],
         accession_number=text["accession_number"],
+        study_date=text["study_date"],
         is_own=is_own_making(maker),
     )
 

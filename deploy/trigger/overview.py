@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from deploy.trigger.drop_folder import DropFolder
 from deploy.trigger.queue import STATES, Queue
-from deploy.trigger.settings import Retry
+from deploy.trigger.records import Problem
+from deploy.trigger.settings import Records, Retry
 from deploy.trigger.store import Store
 from pcr.reasons import BadConfiguration
 
@@ -94,6 +96,15 @@ def put_back(state: Path, study_uid: str) -> int:
         if dead and not store.rows("SELECT 1 FROM instance WHERE study_uid=?", (study_uid,)):
             raise BadConfiguration("the images of this study were removed after keep_days; send it again from the PACS")
         return len([queue.retry(job) for job in dead])
+
+
+def record_problems(settings: Records) -> Sequence[Problem]:
+    """Files of the drop folder that can not be read, by name, which may name a patient: for this screen only."""
+    if settings.drop_folder is None:
+        return []
+    folder = DropFolder(settings.drop_folder)
+    folder.generation()
+    return folder.problems()
 
 
 @contextmanager

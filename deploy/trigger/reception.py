@@ -170,6 +170,7 @@ def _received(event: Event) -> ReceivedInstance:
         sop_class_uid=uids["SOPClassUID"],
         patient_id=found.patient_id,
         accession_number=found.accession_number,
+        study_date=found.study_date,
         is_own=found.is_own,
         content=event.encoded_dataset(),
     )

@@ -42,7 +42,7 @@ class Listener(Section):
     port: Port = 11112
     allowed_ae_titles: tuple[AeTitle, ...] = ()
     max_associations: Annotated[int, Field(ge=1, le=100)] = 10
-    max_instance_mib: Annotated[int, Field(ge=1)] = 2048
+    max_instance_mib: Annotated[int, Field(ge=1)] = 512
     idle_timeout_s: Seconds = 60.0
     tls: Tls | None = None
 
@@ -106,7 +106,7 @@ class Records(Section):
 
     drop_folder: DropFolder | None = None
     fhir: FhirServer | None = None
-    wait_minutes: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0
+    wait_minutes: Annotated[float, Field(ge=0, le=525_600, allow_inf_nan=False)] = 30.0
 
     @property
     def has_source(self) -> bool:

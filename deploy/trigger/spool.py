@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 
 from pydicom.uid import UID, Comprehensive3DSRStorage
@@ -61,17 +62,20 @@ class Spool:
             return
         digest = hashlib.sha256(received.content).hexdigest()
         path = self._folder / uid / f"{received.sop_instance_uid}.dcm"
-        known = self._digest(uid, received.sop_instance_uid) == digest and path.is_file()
-        staged = None if known else self._stage(path, received.content)
+        known_digest = self._digest(uid, received.sop_instance_uid)
+        is_here = known_digest == digest and path.is_file()
+        staged = None if is_here else self._stage(path, received.content)
         with self._store.transaction() as connection:
             connection.execute(
-                "INSERT INTO study (study_uid, patient_id, accession_number, last_received) VALUES (?,?,?,?)"
-                " ON CONFLICT DO UPDATE SET last_received=excluded.last_received",
-                (uid, received.patient_id, received.accession_number, now),
+                "INSERT INTO study (study_uid, patient_id, accession_number, study_date, last_received)"
+                " VALUES (?,?,?,?,?) ON CONFLICT DO UPDATE SET last_received=excluded.last_received",
+                (uid, *_identity_of(received), now),
             )
             connection.execute("INSERT OR IGNORE INTO transfer VALUES (?,?,?)", (association, uid, now))
             if staged is not None:
                 staged.rename(path)
+                if known_digest is None:
+                    connection.execute("UPDATE study SET instances=instances+1 WHERE study_uid=?", (uid,))
                 connection.execute(
                     "INSERT OR REPLACE INTO instance VALUES (?,?,?,?,?)",
                     (uid, received.sop_instance_uid, received.series_instance_uid, digest, int(counts)),
@@ -79,8 +83,8 @@ class Spool:
             # Also what is here already: a study that is sent again may have failed, or there is a newer model.
             if counts:
                 connection.execute(
-                    "UPDATE study SET arrived=1, patient_id=?, accession_number=? WHERE study_uid=?",
-                    (received.patient_id, received.accession_number, uid),
+                    "UPDATE study SET arrived=1, patient_id=?, accession_number=?, study_date=? WHERE study_uid=?",
+                    (*_identity_of(received), uid),
                 )
 
     def end(self, association: str, *, released: bool) -> None:
@@ -157,7 +161,7 @@ class Spool:
         """Remove the study's files; the PACS has them."""
         with self._store.transaction() as connection:
             connection.execute("DELETE FROM instance WHERE study_uid=?", (study_uid,))
-            connection.execute("UPDATE study SET arrived=0 WHERE study_uid=?", (study_uid,))
+            connection.execute("UPDATE study SET arrived=0, instances=0 WHERE study_uid=?", (study_uid,))
         shutil.rmtree(self._folder / study_uid, ignore_errors=True)
 
     def _digest(self, study_uid: str, sop_uid: str) -> str | None:
@@ -167,8 +171,8 @@ class Spool:
     def _stage(self, path: Path, content: bytes) -> Path:
         if shutil.disk_usage(self._folder).free < self._limits.min_free_mib * 2**20 + len(content):
             raise IntakeRefused(OUT_OF_RESOURCES, "there is no room left for further instances")
-        query = "SELECT count(*) AS n FROM instance WHERE study_uid=?"
-        if self._store.rows(query, (path.parent.name,))[0]["n"] >= self._limits.max_instances:
+        rows = self._store.rows("SELECT instances FROM study WHERE study_uid=?", (path.parent.name,))
+        if rows and rows[0]["instances"] >= self._limits.max_instances:
             raise IntakeRefused(OUT_OF_RESOURCES, "the study has more instances than are taken")
         path.parent.mkdir(exist_ok=True, mode=0o700)
         staged = path.parent / f".partial-{secrets.token_hex(8)}"
@@ -188,12 +192,25 @@ def _counts(received: ReceivedInstance) -> bool:
     return not received.is_own and not any(kind in name for kind in _NOT_IMAGES)
 
 
+def _identity_of(received: ReceivedInstance) -> tuple[str, str, str]:
+    return received.patient_id, received.accession_number, received.study_date
+
+
 def _identity(row: sqlite3.Row) -> StudyIdentity:
     return StudyIdentity(
         study_instance_uid=row["study_uid"],
         patient_id=row["patient_id"],
         accession_number=row["accession_number"],
+        study_date=_date(row["study_date"]),
     )
+
+
+def _date(written: str) -> date | None:
+    """A day as DICOM writes it (PS3.5 6.2, DA); None for what is none."""
+    try:
+        return datetime.strptime(written, "%Y%m%d").date()
+    except ValueError:
+        return None
 
 
 def identities(store: Store, uids: Iterable[str]) -> list[StudyIdentity]:

@@ -20,7 +20,9 @@ CREATE TABLE study (
     study_uid TEXT PRIMARY KEY,
     patient_id TEXT NOT NULL,
     accession_number TEXT NOT NULL,
+    study_date TEXT NOT NULL,
     last_received REAL NOT NULL,
+    instances INTEGER NOT NULL DEFAULT 0,
     arrived INTEGER NOT NULL DEFAULT 0,  -- whether images came since a job was made
     interrupted_at REAL,                 -- when a transfer of it broke off, and no later one has ended well
     complete_since REAL,                 -- since when it waits for its clinical record

@@ -16,7 +16,7 @@ from deploy.trigger.records import FoundRecord, RecordsUnavailable, StudyIdentit
 from pcr.clinical_file import ClinicalEntry, parse_clinical_file
 
 if TYPE_CHECKING:
-    from conftest import Clock
+    from trigger_parts import Clock
 
 STUDY = StudyIdentity(study_instance_uid="1.2.3", patient_id="MRN-4711", accession_number="A-661")
 LONG_AGO_S = 3600

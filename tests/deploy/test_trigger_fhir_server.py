@@ -28,7 +28,7 @@ from pcr.clinical_file import ClinicalEntry, parse_clinical_file
 from pcr.reasons import BadConfiguration, NotEvaluable
 
 if TYPE_CHECKING:
-    from conftest import Clock
+    from trigger_parts import Clock
 
 STUDY = StudyIdentity(study_instance_uid="1.2.3", patient_id="MRN-4711", accession_number="A-661")
 POSITIVE, NEGATIVE = "10828004", "260385009"

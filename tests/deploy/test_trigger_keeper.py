@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from conftest import MR, Clock, instance, record, send
+from trigger_parts import MR, Clock, instance, record, send
 
 from deploy.trigger.keeper import Keeper
 from deploy.trigger.pacs import PacsUnavailable

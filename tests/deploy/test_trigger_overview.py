@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import Clock, instance, record, send
 from prometheus_client import CollectorRegistry, generate_latest
+from trigger_parts import Clock, instance, record, send
 
 from deploy.trigger.__main__ import main
 from deploy.trigger.metrics import TriggerMetrics

@@ -6,10 +6,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from conftest import Clock, instance, record, send
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from trigger_parts import Clock, instance, record, send
 
 from deploy.trigger.queue import Queue
 from deploy.trigger.settings import Reception, Retry

@@ -185,7 +185,8 @@ def test_the_limit_is_that_of_all_associations_together() -> None:
         unfinished = _pdus(_request(1, bytes(MIB)))[:-1]
         for connection in connections:
             connection.sendall(b"".join(unfinished))
-        assert intake.wait_for_ends(1) == [False]
+        # One is cut off; another may be that asks for more before the first has given back what it held.
+        assert intake.wait_for_ends(1) in ([False], [False, False])
         for connection in connections:
             connection.close()
 

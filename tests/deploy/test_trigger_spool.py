@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Clock, instance, send
+from trigger_parts import Clock, instance, send
 
 from deploy.trigger.reception import IntakeRefused
 from deploy.trigger.settings import Reception

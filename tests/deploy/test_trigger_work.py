@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Clock, instance, record, send
+from trigger_parts import Clock, instance, record, send
 
 from deploy.trigger.queue import Job, Queue
 from deploy.trigger.runner import Attempt, RunnerTimeout, RunnerUnavailable
