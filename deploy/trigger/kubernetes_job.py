@@ -82,8 +82,7 @@ def _container(attempt: Attempt, settings: RunnerSettings, state: Path) -> dict[
 
 def _resources(settings: RunnerSettings) -> dict[str, dict[str, str]]:
     amounts = {"cpu": f"{round(settings.cpus * 1000)}m", "memory": f"{settings.memory_mib}Mi"}
-    gpus = settings.kubernetes.gpus or int(settings.gpu)
-    limits = amounts | ({"nvidia.com/gpu": str(gpus)} if gpus else {})
+    limits = amounts | ({"nvidia.com/gpu": "1"} if settings.gpu else {})
     return {"requests": amounts, "limits": limits}
 
 

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from deploy.trigger.runner import Attempt, RunnerTimeout, RunnerUnavailable
+from deploy.trigger.settings import ENV_PREFIX
 from deploy.trigger.settings import Runner as RunnerSettings
 from pcr.manifest import read_metadata
 from pcr.reasons import BadConfiguration, PcrError
@@ -23,7 +24,7 @@ class ProcessRunner:
 
     def __init__(self, settings: RunnerSettings) -> None:
         self._settings = settings
-        self._models = settings.models or _ROOT / "models"
+        self._models = settings.models or Path(os.environ.get("HOLOSCAN_MODEL_PATH") or _ROOT / "models")
 
     def model(self) -> str:
         """Name, version and checksum of the model in the model folder."""
@@ -37,7 +38,9 @@ class ProcessRunner:
         """Run `python -m app` on the attempt's folders."""
         folders = (("-i", attempt.input), ("-o", attempt.output), ("-m", self._models))
         command = [sys.executable, "-m", "app", *(str(part) for folder in folders for part in folder)]
-        environment = os.environ | {_MARK: attempt.name, "PYTHONPATH": str(_ROOT), "COLUMNS": "200"}
+        # The application refuses settings that it does not know, and the trigger's are none of its.
+        inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith(ENV_PREFIX)}
+        environment = inherited | {_MARK: attempt.name, "PYTHONPATH": str(_ROOT), "COLUMNS": "200"}
         if self._settings.config:
             environment["HOLOSCAN_CONFIG_PATH"] = str(self._settings.config)
         with attempt.log.open("wb") as log:

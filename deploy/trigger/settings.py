@@ -119,7 +119,6 @@ class Kubernetes(Section):
 
     namespace: str | None = None
     state_claim: str = "breast-pcr-state"
-    gpus: Annotated[int, Field(ge=0, le=16)] = 0
     service_account: str = "breast-pcr-job"
 
 

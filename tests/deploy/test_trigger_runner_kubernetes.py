@@ -188,7 +188,7 @@ def test_the_job_has_no_privileges_and_no_token(runner_for: MakeRunner, attempt:
 
 def test_memory_processors_and_gpu_are_those_of_the_settings(runner_for: MakeRunner, attempt: Attempt) -> None:
     api = ApiServer([ended(0)])
-    runner_for(api, memory_mib=6144, cpus=1.5, kubernetes={"gpus": 1}).run(attempt)
+    runner_for(api, memory_mib=6144, cpus=1.5, gpu=True).run(attempt)
     (container,) = api.posted[0]["spec"]["template"]["spec"]["containers"]
     assert container["resources"]["limits"] == {"cpu": "1500m", "memory": "6144Mi", "nvidia.com/gpu": "1"}
     assert container["resources"]["requests"] == {"cpu": "1500m", "memory": "6144Mi"}

@@ -11,6 +11,16 @@ from phantom import simulate
 from phantom.layouts import DEFAULT, LAYOUTS
 from tests.checks.examined import EVERYTHING, Examined, examine
 
+_EVERY_LAYOUT = {"layouts", "patients", "on_subtraction"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two processes share the work: what takes up all layouts goes to one of them, so that they are made once."""
+    for item in items:
+        shared = not _EVERY_LAYOUT.isdisjoint(getattr(item, "fixturenames", ()))
+        item.add_marker(pytest.mark.xdist_group("layouts" if shared else item.path.stem))
+
 
 @pytest.fixture(scope="session")
 def layouts() -> Mapping[str, Examined]:

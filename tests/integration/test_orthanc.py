@@ -11,6 +11,7 @@ from pathlib import Path
 import pydicom
 import pytest
 
+from tests.integration.containers import built_image, podman_environment
 from tests.integration.pacs_loop import METRICS_PORT, Loop, running_loop, small_study
 from tests.integration.sniffer import listening_to
 
@@ -27,14 +28,15 @@ def _identity(folder: Path) -> tuple[str, str]:
 
 
 def test_a_pushed_study_gets_its_results_and_an_unsuitable_one_its_reason_with_the_image_as_runner(
-    tmp_path: Path, built_image: str, container_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in container_environment.items():
+    image = built_image()
+    for name, value in podman_environment().items():
         monkeypatch.setenv(name, value)
     source = REAL_STUDY if REAL_STUDY.is_dir() else small_study(tmp_path / "suitable", seed=11).folder
     uid, patient = _identity(source)
     unsuitable = small_study(tmp_path / "unsuitable", seed=12, layout="other-frame-pre")
-    with running_loop(tmp_path, {"kind": "podman", "image": built_image}) as loop:
+    with running_loop(tmp_path, {"kind": "podman", "image": image}) as loop:
         (loop.records / "records.json").write_text(json.dumps({patient: VARIABLES}))
         loop.until(lambda: loop.events("started"), 60)
         loop.orthanc.store(source)
