@@ -47,7 +47,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 test-integration: setup
-	$(BIN)/python -m pytest -q -m integration tests/integration
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m integration tests/integration
 
 fuzz: setup
 	$(BIN)/python -m tests.fuzz --inputs 20000 --workers 2 --seed 1

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from app.console import Console
 from app.log import error_log
-from app.run import EXIT_CONFIGURATION, EXIT_INTERNAL, run
+from app.run import EXIT_COMPLETED, EXIT_CONFIGURATION, EXIT_INTERNAL, run
 from app.settings import choose_folders, read_settings
-from pcr.reasons import BadConfiguration, BadModel
+from pcr.reasons import BadConfiguration, BadModel, PcrError
 from pcr.report.provenance import RESEARCH_NOTICE
 
 # Of glibc's malloc.h.
@@ -26,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console()
     with error_log() as log:
         try:
+            if options.self_test:
+                return _self_test(options.model)
             folders = choose_folders(options.input, options.output, options.model)
             outcome = run(folders, read_settings(), console)
         except (BadConfiguration, BadModel) as error:
@@ -38,6 +40,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return outcome.exit_status
 
 
+def _self_test(models: Path | None) -> int:
+    """One line, and 0 or 1: whether this installation gives the result that is stored with it."""
+    # The study is read only where it is asked for.
+    from app.self_test import self_test
+
+    try:
+        result, differing = self_test(models, read_settings())
+    except PcrError as error:
+        differing = (str(error),)
+    if differing:
+        print(f"self-test failed: {'; '.join(differing)}")
+        return EXIT_INTERNAL
+    print(f"self-test passed: model {result.model.name} {result.model.version} on {result.model.provider}")
+    return EXIT_COMPLETED
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m app",
@@ -47,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-i", "--input", type=Path, help="folder of DICOM files at any depth [HOLOSCAN_INPUT_PATH]")
     parser.add_argument("-o", "--output", type=Path, help="folder for the results [HOLOSCAN_OUTPUT_PATH]")
     parser.add_argument("-m", "--model", type=Path, help="folder that holds pcr/ (default: models/)")
+    parser.add_argument("--self-test", action="store_true", help="run the stored study, compare with its stored result")
     return parser
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Literal
 
@@ -125,6 +127,9 @@ def _session(network: bytes, device: Device) -> ort.InferenceSession:
     available = ort.get_available_providers()
     wanted = ["CPUExecutionProvider"]
     if device != "cpu" and "CUDAExecutionProvider" in available:
+        # ONNX Runtime does not look for CUDA where Python packages put it; what is missing it would print.
+        with redirect_stdout(StringIO()):
+            ort.preload_dlls()
         wanted.insert(0, "CUDAExecutionProvider")
     elif device == "cuda":
         raise BadConfiguration(

@@ -22,6 +22,14 @@ MAX_BYTES = 4 * 2**20
 _MAX_TOKEN_BYTES = 16 * 1024
 
 
+# What a server answers to a request that it does not like, an odd PatientID say; it is up, for others.
+_OF_THE_REQUEST = (400, 404, 410, 412, 422)
+
+
+class RequestRefused(Exception):
+    """The server will not answer this question; the message is a sentence without anything of a patient."""
+
+
 class FhirClient:
     """One server, at one base address.
 
@@ -72,6 +80,8 @@ class FhirClient:
         body = bytearray()
         try:
             with self._http.stream("GET", url, headers=self._authorization()) as response:
+                if response.status_code in _OF_THE_REQUEST:
+                    raise RequestRefused(_refusal(response.status_code))
                 if response.status_code != httpx.codes.OK:
                     raise RecordsUnavailable(_refusal(response.status_code))
                 # Little that is sent could become much that is unpacked.

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from deploy.trigger import settings
-from deploy.trigger.fhir_client import FhirClient
+from deploy.trigger.fhir_client import FhirClient, RequestRefused
 from deploy.trigger.records import FoundRecord, Problem, RecordsUnavailable, StudyIdentity, digest_of, meaning
 from pcr.clinical_file import ClinicalEntry, parse_clinical_file
 from pcr.fhir import essential, finding_codes, is_of_later_than
@@ -94,6 +94,12 @@ class FhirServer:
         patient_id = study.patient_id.strip()
         if not 0 < len(patient_id) <= _MAX_PATIENT_ID:
             return None, None
+        try:
+            return self._ask_about(study, patient_id)
+        except RequestRefused as error:
+            return None, Problem(_WHERE, f"study {study.study_instance_uid}: {error}")
+
+    def _ask_about(self, study: StudyIdentity, patient_id: str) -> tuple[FoundRecord | None, Problem | None]:
         patients = self._patients(patient_id)
         if len(patients) > 1:
             sentence = f"{len(patients)} active patients have the PatientID of study {study.study_instance_uid}"

@@ -9,8 +9,17 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
+from pathlib import Path
 
 import structlog
+
+
+def place(error: BaseException) -> str:
+    """Where an error happened; its message may hold a path or a value of a header, and stays out of the log."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
 
 
 def write_json_lines() -> None:

@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 from deploy.trigger.queue import STATES
 from deploy.trigger.settings import Metrics
 from deploy.trigger.store import Store
+from pcr.reasons import BadConfiguration
 
 _ENDED = ("done", "dead")
 _BUCKETS_S = (5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14400.0, 86400.0)
@@ -20,9 +21,16 @@ _BUCKETS_S = (5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 
 class TriggerMetrics(Collector):
     """Queue length, ages, durations and outcomes; no label holds anything of a patient or a study."""
 
-    def __init__(self, store: Store, problems: Callable[[], int], now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        store: Store,
+        problems: Callable[[], int],
+        last_look: Callable[[], float],
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._store = store
         self._problems = problems
+        self._last_look = last_look
         self._now = now
 
     def collect(self) -> Iterator[Metric]:
@@ -39,6 +47,11 @@ class TriggerMetrics(Collector):
         problems = GaugeMetricFamily("breast_pcr_record_problems", "Clinical record files that can not be read")
         problems.add_metric([], self._problems())
         yield problems
+        look = GaugeMetricFamily(
+            "breast_pcr_last_look_age_seconds", "Since the trigger last looked at all of its studies"
+        )
+        look.add_metric([], self._now() - self._last_look())
+        yield look
 
     def _jobs(self) -> Metric:
         family = GaugeMetricFamily("breast_pcr_jobs", "Jobs by state", labels=["state"])
@@ -85,10 +98,18 @@ class TriggerMetrics(Collector):
 
 
 def serve_metrics(metrics: TriggerMetrics, settings: Metrics) -> Callable[[], None]:
-    """Answer Prometheus; call what is given back to stop."""
+    """Answer Prometheus; call what is given back to stop.
+
+    Raises:
+        BadConfiguration: the port is taken.
+    """
     registry = CollectorRegistry()
     registry.register(metrics)
-    server, _ = start_http_server(settings.port, settings.host, registry)
+    try:
+        server, _ = start_http_server(settings.port, settings.host, registry)
+    except OSError as error:
+        where = f"{settings.host}:{settings.port}"
+        raise BadConfiguration(f"metrics: can not listen at {where} ({error.strerror}); choose another port") from None
 
     def stop() -> None:
         server.shutdown()

@@ -86,13 +86,15 @@ def dead_letters(state: Path) -> list[DeadLetter]:
 
 
 def put_back(state: Path, study_uid: str) -> int:
-    """Put the dead jobs of a study back into the queue; how many.
+    """Put the last job of a study back into the queue, where it is dead; how many were.
 
     Raises:
         BadConfiguration: the images of the study are no longer here.
     """
     with _queue(state) as (store, queue):
-        dead = [job for job in queue.of_study(study_uid) if job.state == "dead"]
+        # What another job followed is history.
+        dead = [job for job in queue.of_study(study_uid) if job.state != "superseded"][-1:]
+        dead = [job for job in dead if job.state == "dead"]
         if dead and not store.rows("SELECT 1 FROM instance WHERE study_uid=?", (study_uid,)):
             raise BadConfiguration("the images of this study were removed after keep_days; send it again from the PACS")
         return len([queue.retry(job) for job in dead])

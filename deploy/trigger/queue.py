@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from deploy.trigger.records import FoundRecord
@@ -74,18 +74,17 @@ class Queue:
         """
         now = self._now()
         with self._store.transaction() as connection:
-            connection.execute(
-                "UPDATE study SET arrived=0, complete_since=NULL, fetches=0 WHERE study_uid=?", (study_uid,)
-            )
+            connection.execute("UPDATE study SET arrived=0, complete_since=NULL WHERE study_uid=?", (study_uid,))
             key = (study_uid, images, record.digest, model)
             same = "study_uid=? AND images=? AND record_digest=? AND model=?"
+            others = f"study_uid=? AND NOT ({same})"
+            overtaken = f"DELETE FROM job WHERE {others} AND state IN ('queued', 'superseded') AND runs=0"
+            connection.execute(overtaken, (study_uid, *key))
+            set_aside = f"UPDATE job SET state='superseded', finished=? WHERE {others} AND state='queued'"
+            connection.execute(set_aside, (now, study_uid, *key))
             found = connection.execute(f"SELECT * FROM job WHERE {same} AND state!='superseded'", key).fetchone()
             if found is not None:
                 return self._put_back(_job(found))
-            overtaken = "DELETE FROM job WHERE study_uid=? AND state IN ('queued', 'superseded') AND runs=0"
-            connection.execute(overtaken, (study_uid,))
-            set_aside = "UPDATE job SET state='superseded', finished=? WHERE study_uid=? AND state='queued'"
-            connection.execute(set_aside, (now, study_uid))
             connection.execute(f"DELETE FROM job WHERE {same}", key)
             values = (*key, record.content, "queued", now, now)
             cursor = connection.execute(
@@ -132,6 +131,10 @@ class Queue:
         """It can not be done, for a reason that will not pass."""
         self._set(job, "state='dead', finished=?, reason_code=?, reason=?", self._now(), code, sentence)
 
+    def lost(self, job: Job) -> State:
+        """Its results are no longer there: it is processed again, but not without end; the state it is in now."""
+        return self.failed(replace(job, state="running"), "internal_error", "its results are no longer there")
+
     def superseded(self, job: Job) -> None:
         """Its study has changed before it began."""
         self._set(job, "state='superseded', finished=?", self._now())
@@ -141,7 +144,8 @@ class Queue:
         tries = self._retry.deliveries if job.state == "sending" else self._retry.runs
         failures = job.failures + 1
         if failures >= tries:
-            self.dead(job, code, sentence)
+            # Where the page of a refusal could not be sent, the refusal is still the reason.
+            self.dead(job, job.reason_code or code, job.reason or sentence)
             return "dead"
         back: State = "sending" if job.state == "sending" else "queued"
         pause = self._now() + self._retry.pause_s(failures)
@@ -171,6 +175,10 @@ class Queue:
             back,
         )
         return self.job(job.id)
+
+    def forget(self, job: Job) -> None:
+        """Remove its clinical record."""
+        self._set(job, "record=''")
 
     def delivered(self, job: Job) -> set[str]:
         """Result files of the job that the PACS has confirmed."""

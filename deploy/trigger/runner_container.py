@@ -30,7 +30,7 @@ class ContainerRunner:
         self._image = settings.image
 
     def model(self) -> str:
-        """Version and checksum of the model in the image, from its labels, and the image's own id."""
+        """Version and checksum of the model in the image, from its labels."""
         found = self._command("image", "inspect", self._image)
         if found.returncode != 0:
             raise BadConfiguration(f"runner.image: {self._engine} has no image {self._image}; build or load it")
@@ -39,6 +39,8 @@ class ContainerRunner:
         version, checksum = (labels.get(f"org.breast-pcr.model.{name}") for name in ("version", "sha256"))
         if not version or not checksum:
             raise BadConfiguration(f"runner.image: {self._image} does not say which model it holds; build it anew")
+        # From now on this very image, whatever its name is given to meanwhile.
+        self._image = str(image["Id"])
         return f"pcr {version} {checksum}"
 
     def run(self, attempt: Attempt) -> int:
@@ -78,7 +80,8 @@ class ContainerRunner:
         memory = f"{self._settings.memory_mib}m"
         confined = [
             "--network", "none", "--read-only", "--tmpfs", "/tmp:rw,size=256m", "--cap-drop", "ALL",
-            "--security-opt", "no-new-privileges", "--pids-limit", "256", "--memory", memory,
+            "--security-opt", "no-new-privileges", "--pids-limit", "256",
+            "--memory", memory, "--cpus", str(self._settings.cpus),
             "--user", f"{user}:{user if os.geteuid() == 0 else os.getegid()}",
         ]  # fmt: skip
         if self._engine == "podman" and os.geteuid() != 0:

@@ -15,6 +15,7 @@ from deploy.trigger.delivery import deliver
 from deploy.trigger.drop_folder import DropFolder
 from deploy.trigger.fhir_server import FhirServer
 from deploy.trigger.keeper import Keeper
+from deploy.trigger.logs import place
 from deploy.trigger.metrics import TriggerMetrics, serve_metrics
 from deploy.trigger.pacs import Pacs
 from deploy.trigger.queue import NOT_DELIVERED, Job, Queue
@@ -81,8 +82,10 @@ def serve(parts: Parts, stop: threading.Event, now: Callable[[], float] = time.t
     """
     settings, queue = parts.settings, parts.queue
     model = parts.runner.model()
-    interrupted = queue.recover()
+    # In this order: were it killed in between, the next start would still know what to stop.
+    interrupted = queue.in_state("running")
     parts.workshop.recover(interrupted)
+    queue.recover()
     parts.spool.recover()
     queue.remodel(model)
     keeper = Keeper(
@@ -94,7 +97,7 @@ def serve(parts: Parts, stop: threading.Event, now: Callable[[], float] = time.t
     )  # fmt: skip
     with ExitStack() as stack:
         if settings.metrics:
-            metrics = TriggerMetrics(parts.store, lambda: len(parts.records.problems()), now)
+            metrics = TriggerMetrics(parts.store, lambda: len(parts.records.problems()), lambda: keeper.last_look, now)
             stack.callback(serve_metrics(metrics, settings.metrics))
         stack.enter_context(Reception(settings.listener, parts.spool))
         log.info("started", model=model, runner=settings.runner.kind, interrupted=len(interrupted))
@@ -105,10 +108,12 @@ def serve(parts: Parts, stop: threading.Event, now: Callable[[], float] = time.t
         ]
         stop.wait()
         log.info("stopping")
-        for job in queue.in_state("running"):
-            parts.runner.stop(job.attempt_name(parts.store.site))
-        for thread in threads:
-            thread.join()
+        while any(thread.is_alive() for thread in threads):
+            # Again and again: an attempt may just be starting.
+            for job in queue.in_state("running"):
+                parts.runner.stop(job.attempt_name(parts.store.site))
+            for thread in threads:
+                thread.join(0.2)
     log.info("stopped")
 
 
@@ -140,8 +145,7 @@ def _repeat(name: str, step: Callable[[], object], stop: threading.Event) -> thr
                 if step():
                     continue
             except Exception as error:
-                # Its message may hold a path or a value of a header: the kind and the place say enough.
-                log.error("unexpected", thread=name, error=type(error).__name__, at=_place(error))
+                log.error("unexpected", thread=name, error=type(error).__name__, at=place(error))
                 pause = _PAUSE_AFTER_ERROR_S
             stop.wait(pause)
 
@@ -159,7 +163,7 @@ def _process_next(parts: Parts, stop: threading.Event) -> bool:
     try:
         outcome = parts.workshop.process(job)
     except Exception as error:  # a full disk, say: the job must not stay running
-        log.error("unexpected", study=job.study_uid, job=job.id, error=type(error).__name__, at=_place(error))
+        log.error("unexpected", study=job.study_uid, job=job.id, error=type(error).__name__, at=place(error))
         outcome = Failed("internal_error", f"the trigger could not process it ({type(error).__name__})")
     # What ends while the trigger stops was stopped by it: the next start takes it up.
     if not (stop.is_set() and isinstance(outcome, Failed)):
@@ -197,7 +201,7 @@ def _send_next(parts: Parts) -> bool:
     undelivered = {path: sentence for path, sentence in delivery.undelivered}
     parts.queue.note_delivered(job, [name for name in left if files[name] not in undelivered])
     if not files:
-        parts.queue.dead(job, "internal_error", "its results are no longer in the state folder; retry it")
+        log.warning("results_lost", study=job.study_uid, job=job.id, state=parts.queue.lost(job))
     elif undelivered:
         sentence = next(iter(undelivered.values()))
         state = parts.queue.failed(job, NOT_DELIVERED, sentence)
@@ -206,10 +210,3 @@ def _send_next(parts: Parts) -> bool:
         parts.queue.sent(job)
         log.info("delivered", study=job.study_uid, job=job.id, files=len(files))
     return True
-
-
-def _place(error: BaseException) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return "" if trace is None else f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"

@@ -25,11 +25,18 @@ _NOT_IMAGES = ("Presentation State", "SR Storage", "Key Object", "Encapsulated",
 
 @dataclass(frozen=True, slots=True)
 class QuietStudy:
-    """A study of which something new has come, and nothing more for a while."""
+    """A study of which something new has come, and nothing more for a while.
+
+    Attributes:
+        complete_since: since when all of it is here; None where that is not known yet.
+        fetches: how often the PACS has sent what was missing, and something still is.
+        is_remainder: whether more of it was here once, and has been removed.
+    """
 
     identity: StudyIdentity
     complete_since: float | None
     fetches: int
+    is_remainder: bool
 
 
 class Spool:
@@ -46,9 +53,11 @@ class Spool:
         self._folder.mkdir(exist_ok=True, mode=0o700)
         self._limits = limits
         self._now = now
+        self._open: set[str] = set()
 
     def begin(self, association: str) -> None:
         """An association was accepted; nothing is known of what it will bring."""
+        self._open.add(association)
 
     def accept(self, association: str, received: ReceivedInstance) -> None:
         """Keep one instance.
@@ -64,22 +73,31 @@ class Spool:
         path = self._folder / uid / f"{received.sop_instance_uid}.dcm"
         known_digest = self._digest(uid, received.sop_instance_uid)
         is_here = known_digest == digest and path.is_file()
-        staged = None if is_here else self._stage(path, received.content)
+        try:
+            staged = None if is_here else self._stage(path, received.content)
+        except IntakeRefused:
+            with self._store.transaction() as connection:  # what was refused is missing, however well the transfer ends
+                self._interrupted(connection, uid)
+            raise
         with self._store.transaction() as connection:
             connection.execute(
                 "INSERT INTO study (study_uid, patient_id, accession_number, study_date, last_received)"
                 " VALUES (?,?,?,?,?) ON CONFLICT DO UPDATE SET last_received=excluded.last_received",
                 (uid, *_identity_of(received), now),
             )
+            self._open.add(association)
             connection.execute("INSERT OR IGNORE INTO transfer VALUES (?,?,?)", (association, uid, now))
             if staged is not None:
                 staged.rename(path)
+                _sync_folder(path.parent)
                 if known_digest is None:
                     connection.execute("UPDATE study SET instances=instances+1 WHERE study_uid=?", (uid,))
                 connection.execute(
                     "INSERT OR REPLACE INTO instance VALUES (?,?,?,?,?)",
                     (uid, received.sop_instance_uid, received.series_instance_uid, digest, int(counts)),
                 )
+                if counts:
+                    connection.execute("UPDATE study SET complete_since=NULL, fetches=0 WHERE study_uid=?", (uid,))
             # Also what is here already: a study that is sent again may have failed, or there is a newer model.
             if counts:
                 connection.execute(
@@ -89,6 +107,7 @@ class Spool:
 
     def end(self, association: str, *, released: bool) -> None:
         """An association is over: released as agreed, or broken off."""
+        self._open.discard(association)
         with self._store.transaction() as connection:
             carried = connection.execute("SELECT * FROM transfer WHERE association=?", (association,)).fetchall()
             for row in carried:
@@ -101,13 +120,9 @@ class Spool:
             connection.execute("DELETE FROM transfer WHERE association=?", (association,))
 
     def recover(self) -> None:
-        """After a start: transfers that were under way when the trigger ended have broken off."""
-        with self._store.transaction() as connection:
-            for row in connection.execute("SELECT DISTINCT study_uid FROM transfer").fetchall():
-                self._interrupted(connection, row["study_uid"])
-            connection.execute("DELETE FROM transfer")
-        for left in self._folder.glob("*/.partial-*"):
-            left.unlink(missing_ok=True)
+        """After a start: remove what a killed trigger left half done."""
+        for left in (*self._folder.glob("*/.partial-*"), *self._folder.glob(".forgotten-*")):
+            _remove(left)
 
     def quiet(self, since: float) -> list[QuietStudy]:
         """Studies with something new, of which nothing is on its way; a broken transfer is waited for longer.
@@ -115,6 +130,7 @@ class Spool:
         Args:
             since: when the trigger started; before, it could hear nothing.
         """
+        self._close_lost_transfers()
         now = self._now()
         rows = self._store.rows(
             "SELECT * FROM study WHERE arrived AND study_uid NOT IN (SELECT study_uid FROM transfer)"
@@ -122,7 +138,10 @@ class Spool:
             " AND (interrupted_at IS NULL OR ?-max(interrupted_at, last_received) >= ?) ORDER BY last_received",
             (now, since, self._limits.quiet_s, now, self._limits.interrupted_wait_s),
         )
-        return [QuietStudy(_identity(row), row["complete_since"], row["fetches"]) for row in rows]
+        return [
+            QuietStudy(_identity(row), row["complete_since"], row["fetches"], row["instances"] < row["forgotten"])
+            for row in rows
+        ]
 
     def is_arriving(self, study_uid: str) -> bool:
         """Whether images of the study are on their way, or no job has been made of them yet."""
@@ -134,8 +153,14 @@ class Spool:
         query = "SELECT series_uid, count(*) AS n FROM instance WHERE study_uid=? GROUP BY series_uid"
         return {row["series_uid"]: row["n"] for row in self._store.rows(query, (study_uid,))}
 
+    def fetches(self, study_uid: str) -> int:
+        """How often the PACS has sent what was missing, since something new came last."""
+        return next(
+            (row["fetches"] for row in self._store.rows("SELECT * FROM study WHERE study_uid=?", (study_uid,))), 0
+        )
+
     def note_fetch(self, study_uid: str) -> None:
-        """Missing series of the study are being asked for."""
+        """The PACS has sent series that were missing."""
         with self._store.transaction() as connection:
             connection.execute("UPDATE study SET fetches=fetches+1 WHERE study_uid=?", (study_uid,))
 
@@ -158,11 +183,19 @@ class Spool:
             os.link(self._folder / study_uid / name, folder / name)
 
     def forget(self, study_uid: str) -> None:
-        """Remove the study's files; the PACS has them."""
+        """Remove the study's files and its patient's ids; the PACS has them."""
+        removed = self._folder / f".forgotten-{secrets.token_hex(8)}"
         with self._store.transaction() as connection:
             connection.execute("DELETE FROM instance WHERE study_uid=?", (study_uid,))
-            connection.execute("UPDATE study SET arrived=0, instances=0 WHERE study_uid=?", (study_uid,))
-        shutil.rmtree(self._folder / study_uid, ignore_errors=True)
+            connection.execute(
+                "UPDATE study SET instances=0, forgotten=max(forgotten, instances), patient_id='', accession_number=''"
+                " WHERE study_uid=?",
+                (study_uid,),
+            )
+            if (self._folder / study_uid).is_dir():
+                # What comes from now on goes to a folder of its own.
+                (self._folder / study_uid).rename(removed)
+        _remove(removed)
 
     def _digest(self, study_uid: str, sop_uid: str) -> str | None:
         query = "SELECT sha256 FROM instance WHERE study_uid=? AND sop_uid=?"
@@ -182,8 +215,31 @@ class Spool:
             os.fdatasync(file.fileno())
         return staged
 
+    def _close_lost_transfers(self) -> None:
+        """Transfers of which no association is open any more have broken off: it ended with the trigger, or unheard."""
+        with self._store.transaction() as connection:
+            for row in connection.execute("SELECT * FROM transfer").fetchall():
+                if row["association"] not in self._open:
+                    self._interrupted(connection, row["study_uid"])
+                    connection.execute("DELETE FROM transfer WHERE association=?", (row["association"],))
+
     def _interrupted(self, connection: sqlite3.Connection, study_uid: str) -> None:
         connection.execute("UPDATE study SET interrupted_at=? WHERE study_uid=?", (self._now(), study_uid))
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _counts(received: ReceivedInstance) -> bool:

@@ -23,6 +23,7 @@ CREATE TABLE study (
     study_date TEXT NOT NULL,
     last_received REAL NOT NULL,
     instances INTEGER NOT NULL DEFAULT 0,
+    forgotten INTEGER NOT NULL DEFAULT 0,  -- instances that were here and have been removed
     arrived INTEGER NOT NULL DEFAULT 0,  -- whether images came since a job was made
     interrupted_at REAL,                 -- when a transfer of it broke off, and no later one has ended well
     complete_since REAL,                 -- since when it waits for its clinical record
@@ -43,7 +44,7 @@ CREATE TABLE transfer (
     PRIMARY KEY (association, study_uid)
 ) STRICT;
 CREATE TABLE job (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     study_uid TEXT NOT NULL REFERENCES study,
     images TEXT NOT NULL,
     record_digest TEXT NOT NULL,
@@ -64,7 +65,7 @@ CREATE TABLE job (
 ) STRICT;
 CREATE INDEX job_state ON job (state, not_before);
 CREATE TABLE delivered (
-    job_id INTEGER NOT NULL REFERENCES job,
+    job_id INTEGER NOT NULL REFERENCES job ON DELETE CASCADE,
     path TEXT NOT NULL,
     PRIMARY KEY (job_id, path)
 ) STRICT;
@@ -87,7 +88,13 @@ class Store:
         self._lock = threading.RLock()
         # What is committed survives a kill of the process at once, and a power failure too: a store is confirmed to the
         # sender after its commit.
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "busy_timeout=10000",
+            "secure_delete=ON",
+        ):
             self._connection.execute(f"PRAGMA {pragma}")
         self._create(path)
         self.site = str(self.rows("SELECT id FROM site")[0]["id"])

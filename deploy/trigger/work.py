@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,7 @@ class Workshop:
 
     def results(self, job: Job) -> list[Path]:
         """The DICOM files to send."""
-        return sorted(self.results_folder(job).glob("*/*/*.dcm"))
+        return sorted(self.results_folder(job).glob(f"{job.study_uid}/*/*.dcm"))
 
     def results_folder(self, job: Job) -> Path:
         """Where the results of a job are, as the application wrote them."""
@@ -126,6 +127,8 @@ class Workshop:
 
 def _outcome(output: Path, study_uid: str, status: int) -> Outcome:
     """What an attempt came to, by what it wrote; the exit status alone tells nothing of a study."""
+    if not _is_plain(output):
+        return Failed("internal_error", "the application left something that is no file; it is not looked at")
     index = _read(output / RESULT_NAME)
     if index is None:
         if status == _EXIT_CONFIGURATION:
@@ -140,9 +143,15 @@ def _outcome(output: Path, study_uid: str, status: int) -> Outcome:
     return Failed(code, sentence) if told.get("status") == "failed" else Refused(code, sentence)
 
 
+def _is_plain(folder: Path) -> bool:
+    """Whether there are but files and folders: links and pipes would lead us elsewhere, or hold us up."""
+    modes = (path.lstat().st_mode for path in folder.rglob("*"))
+    return all(stat.S_ISREG(mode) or stat.S_ISDIR(mode) for mode in modes)
+
+
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        if path.is_symlink() or path.stat().st_size > _MAX_RESULT_BYTES:
+        if path.stat().st_size > _MAX_RESULT_BYTES:
             return None
         content = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):

@@ -7,9 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pydicom
 import pytest
 
 from app import monai_deploy
+from deploy.map.packager import write_application_folder
 
 from .conftest import ROOT
 
@@ -62,3 +64,36 @@ def test_a_holoscan_cli_without_packager_is_named(
     monkeypatch.setattr(monai_deploy.importlib, "import_module", without_main)
     assert monai_deploy.main(["package", "app"]) == 2
     assert "no packager" in capsys.readouterr().err
+
+
+def test_exec_runs_a_folder_that_holds_the_packages_as_a_map_does(phantom_study: Path, tmp_path: Path) -> None:
+    write_application_folder(ROOT, tmp_path / "app")
+    (tmp_path / "app" / "pcr" / "__init__.py").write_text('__version__ = "9.9.9"\n')
+    models = ["-m", str(ROOT / "models")]
+    done = _run("exec", "app", "-i", str(phantom_study), "-o", str(tmp_path / "out"), *models, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (report,) = (tmp_path / "out").glob("*/SR/*.dcm")
+    assert pydicom.dcmread(report).SoftwareVersions == "9.9.9"
+
+
+@pytest.mark.parametrize(("verb", "instead"), [("package", "make image"), ("run", "podman")])
+def test_without_a_docker_engine_the_verbs_that_need_it_say_what_to_do_instead(
+    verb: str, instead: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert monai_deploy.main([verb, "app"]) == 2
+    complaint = capsys.readouterr().err
+    assert len(complaint.splitlines()) == 1 and instead in complaint
+
+
+def test_help_of_a_verb_needs_no_docker_engine() -> None:
+    done = _run("package", "--help")
+    assert done.returncode == 0 and "--platform" in done.stdout
+
+
+def test_the_command_of_another_package_is_told_apart_from_ours(tmp_path: Path) -> None:
+    theirs = tmp_path / "monai-deploy"
+    theirs.write_text("from holoscan_cli.__main__ import main\n")
+    assert monai_deploy.how_to_mend(SCRIPT) is None
+    assert "holoscan-cli's" in (monai_deploy.how_to_mend(theirs) or "")
+    assert "is gone" in (monai_deploy.how_to_mend(tmp_path / "none") or "")

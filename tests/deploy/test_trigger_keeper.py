@@ -222,6 +222,7 @@ def test_a_pacs_that_does_not_answer_delays_a_study_and_loses_nothing(
     keeper.look()
     assert queue.claim() is None
     pacs.down = False
+    clock.wait(10)
     keeper.look()
     assert queue.claim() is not None
 
@@ -249,3 +250,145 @@ def test_only_images_make_a_study_worth_a_job(keeper: Keeper, spool: Spool, queu
     clock.wait(1800)
     keeper.look()
     assert [job.study_uid for job in queue.in_state("queued")] == ["5.5"]
+
+
+def test_a_study_that_never_became_a_job_is_not_forgotten_however_long_the_machine_was_off(
+    store: Store, spool: Spool, queue: Queue, tmp_path: Path, clock: Clock, records: Records
+) -> None:
+    send(spool, instance(1))
+    clock.wait(30 * 86400)
+    keeper = _keeper(store, spool, queue, tmp_path, clock, records)
+    for _ in range(3):
+        keeper.look()
+        clock.wait(3600)
+    assert len(queue.of_study("1.2.3")) == 1
+
+
+def test_a_late_record_makes_no_job_of_a_study_that_is_growing(
+    keeper: Keeper, spool: Spool, queue: Queue, records: Records, clock: Clock
+) -> None:
+    send(spool, instance(1))
+    clock.wait(30)
+    keeper.look()
+    clock.wait(1800)
+    keeper.look()
+    _finish(queue)
+    spool.accept("open", instance(2))
+    records.record = record("late")
+    keeper.look()
+    assert queue.claim() is None
+    spool.end("open", released=True)
+    clock.wait(30)
+    keeper.look()
+    job = queue.claim()
+    assert job is not None and job.record_digest == "late"
+
+
+def test_a_study_that_grows_while_another_is_fetched_is_not_taken_for_complete(
+    store: Store, spool: Spool, queue: Queue, records: Records, clock: Clock, tmp_path: Path, pacs: ScriptedPacs,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    keeper = _keeper(store, spool, queue, tmp_path, clock, records, pacs)
+    send(spool, instance(1, study="1.1"), association="x")
+    clock.wait(1)
+    send(spool, instance(1, study="2.2"), association="y")
+    clock.wait(30)
+    pacs.series = {"1.1": {"1.1.1": ("MR", 5)}, "2.2": {"2.2.1": ("MR", 1)}}
+    monkeypatch.setattr(pacs, "fetch", lambda study, series: spool.accept("open", instance(2, study="2.2")))
+    keeper.look()
+    assert queue.claim() is None
+
+
+def test_what_the_pacs_does_not_send_ends_as_incomplete_and_is_not_asked_for_without_end(
+    store: Store, spool: Spool, queue: Queue, records: Records, clock: Clock, tmp_path: Path, pacs: ScriptedPacs
+) -> None:
+    keeper = _keeper(store, spool, queue, tmp_path, clock, records, pacs)
+    pacs.series = {"1.2.3": {"1.2.3.1": ("MR", 2)}}
+    send(spool, instance(1))
+    for _ in range(600):
+        clock.wait(5)
+        keeper.look()
+    assert [job.reason_code for job in queue.in_state("dead")] == ["incomplete"]
+    assert len(pacs.fetched) == 5 and queue.claim() is None
+
+
+def test_images_that_come_during_the_wait_for_a_record_are_compared_with_the_pacs_again(
+    store: Store, spool: Spool, queue: Queue, records: Records, clock: Clock, tmp_path: Path, pacs: ScriptedPacs
+) -> None:
+    send(spool, instance(1))
+    spool.note_complete("1.2.3")
+    send(spool, instance(2), association="b")
+    clock.wait(30)
+    assert [study.complete_since for study in spool.quiet(0)] == [None]
+
+
+def test_after_the_images_were_removed_a_part_of_the_study_is_not_taken_for_all_of_it(
+    keeper: Keeper, spool: Spool, queue: Queue, records: Records, clock: Clock
+) -> None:
+    records.record = record("hers")
+    send(spool, *(instance(number) for number in range(1, 6)))
+    clock.wait(30)
+    keeper.look()
+    _finish(queue)
+    clock.wait(8 * 86400)
+    keeper.look()
+    send(spool, instance(6), association="b")
+    clock.wait(30)
+    keeper.look()
+    assert queue.claim() is None and [job.reason_code for job in queue.in_state("dead")] == ["incomplete"]
+
+
+def test_a_record_that_says_again_what_it_said_before_another_one_makes_a_result_again(
+    keeper: Keeper, spool: Spool, queue: Queue, records: Records, clock: Clock
+) -> None:
+    records.record = record("right")
+    send(spool, instance(1))
+    clock.wait(30)
+    keeper.look()
+    _finish(queue)
+    records.record = record("typo")
+    keeper.look()
+    records.record = record("right")
+    keeper.look()
+    assert queue.claim() is None  # the typo was corrected before its job began
+    records.record = record("typo")
+    keeper.look()
+    assert _finish(queue) == "typo"
+    records.record = record("right")
+    keeper.look()
+    keeper.look()
+    assert _finish(queue).startswith("right after") and queue.claim() is None
+
+
+def test_nothing_of_the_patient_is_kept_longer_than_the_images(
+    keeper: Keeper, store: Store, spool: Spool, queue: Queue, records: Records, clock: Clock
+) -> None:
+    records.record = FoundRecord('{"records": [{"patient_id": "SIMULATED-1"}]}', "hers", "drop folder")
+    send(spool, instance(1))
+    clock.wait(30)
+    keeper.look()
+    _finish(queue)
+    clock.wait(8 * 86400)
+    keeper.look()
+    kept = [tuple(row) for table in ("study", "job") for row in store.rows(f"SELECT * FROM {table}")]
+    assert "SIMULATED-1" not in str(kept) and "A1" not in str(kept)
+
+
+def test_one_study_that_breaks_the_keeper_does_not_keep_the_others_back(
+    keeper: Keeper, spool: Spool, queue: Queue, records: Records, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records.record = record("hers")
+    find = records.find
+
+    def breaks(study: StudyIdentity) -> FoundRecord | None:
+        if study.study_instance_uid == "1.1":
+            raise AttributeError
+        return find(study)
+
+    monkeypatch.setattr(records, "find", breaks)
+    send(spool, instance(1, study="1.1"), association="x")
+    send(spool, instance(1, study="2.2"), association="y")
+    clock.wait(30)
+    keeper.look()
+    job = queue.claim()
+    assert job is not None and job.study_uid == "2.2"

@@ -58,7 +58,7 @@ def test_metrics_tell_numbers_and_outlive_a_restart(troubled: None, store: Store
     again = Store(tmp_path)
     try:
         registry = CollectorRegistry()
-        registry.register(TriggerMetrics(again, lambda: 2, clock))
+        registry.register(TriggerMetrics(again, lambda: 2, lambda: clock() - 7, clock))
         text = generate_latest(registry).decode()
     finally:
         again.close()
@@ -69,6 +69,7 @@ def test_metrics_tell_numbers_and_outlive_a_restart(troubled: None, store: Store
         "breast_pcr_job_duration_seconds_count 1.0",
         "breast_pcr_studies_arriving 1.0",
         "breast_pcr_record_problems 2.0",
+        "breast_pcr_last_look_age_seconds 7.0",
     ):
         assert line in text
     assert "SIMULATED" not in text and "1.1" not in text

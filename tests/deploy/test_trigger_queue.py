@@ -139,6 +139,29 @@ def test_a_state_folder_has_one_trigger_and_one_version(tmp_path: Path) -> None:
             Store(folder)
 
 
+def test_a_refusal_whose_page_can_not_be_sent_stays_a_refusal(queue: Queue, clock: Clock) -> None:
+    queue.add("1.1", "images", record(), "m")
+    job = queue.claim()
+    assert job is not None
+    queue.processed(job, "no_dce_series", "nothing dynamic")
+    while (sending := queue.to_send()) is not None:
+        queue.failed(sending, "not_delivered", "the PACS is away")
+        clock.wait(15)
+    assert queue.job(job.id).state == "dead" and queue.job(job.id).reason_code == "no_dce_series"
+
+
+def test_a_job_whose_results_are_gone_is_processed_again(queue: Queue, clock: Clock) -> None:
+    queue.add("1.1", "images", record(), "m")
+    job = queue.claim()
+    assert job is not None
+    queue.processed(job)
+    queue.note_delivered(job, ["a"])
+    sending = queue.to_send()
+    assert sending is not None and queue.lost(sending) == "queued"
+    queue.add("1.1", "images", record("late"), "m")
+    assert queue.add("1.1", "images", record(), "m") is not None
+
+
 class KilledAtAnyMoment(RuleBasedStateMachine):
     """Studies arrive, jobs run, fail, are sent, and the trigger is killed in between, in any order."""
 
@@ -158,8 +181,10 @@ class KilledAtAnyMoment(RuleBasedStateMachine):
     @rule(study=st.sampled_from("123"), images=st.sampled_from("xy"), digest=st.sampled_from(["none", "r"]))
     def arrives(self, study: str, images: str, digest: str) -> None:
         send(self.spool, instance(1, study=study))
-        if self.queue.add(study, images, record(digest), "m"):
-            self._wanted = {key for key in self._wanted if key[0] != study or key in self._begun()}
+        added = self.queue.add(study, images, record(digest), "m")
+        # What has not begun is overtaken by what the study is now.
+        self._wanted = {key for key in self._wanted if key[0] != study or key in self._begun()}
+        if added:
             self._wanted.add((study, images, digest))
 
     @rule(ends=st.sampled_from(["processed", "failed", "killed"]))

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -20,7 +21,12 @@ def attempt(tmp_path: Path) -> Attempt:
     for name in ("in", "out"):
         (tmp_path / name).mkdir()
     (tmp_path / "in" / "clinical.json").write_text('{"records": []}')
-    return Attempt(name="breast-pcr-test-1-1", input=tmp_path / "in", output=tmp_path / "out", log=tmp_path / "log")
+    return Attempt(
+        name=f"breast-pcr-test-{uuid4().hex[:12]}-1",
+        input=tmp_path / "in",
+        output=tmp_path / "out",
+        log=tmp_path / "log",
+    )
 
 
 def test_the_application_answers_with_its_own_status_whatever_the_triggers_variables_are(
@@ -47,9 +53,8 @@ def test_an_attempt_that_a_killed_trigger_left_is_found_and_ended_with_its_child
     script = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(600)'])"
     marked = os.environ | {"PCR_TRIGGER_ATTEMPT": attempt.name}
     orphan = subprocess.Popen([sys.executable, "-c", script], env=marked, start_new_session=True)
-    other = subprocess.Popen(
-        [sys.executable, "-c", "import time; time.sleep(600)"], env=marked | {"PCR_TRIGGER_ATTEMPT": "breast-pcr-test-1-11"}
-    )  # fmt: skip
+    longer = {"PCR_TRIGGER_ATTEMPT": f"{attempt.name}1"}
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], env=marked | longer)
     try:
         runner = ProcessRunner(Runner())
         runner.stop(attempt.name)

@@ -112,3 +112,25 @@ def test_a_full_disk_and_an_endless_study_are_refused_before_anything_is_written
     with pytest.raises(IntakeRefused):
         short.accept("a", instance(3))
     assert len(list((tmp_path / "spool").rglob("*.dcm"))) == 2
+
+
+def test_what_was_refused_is_missing_however_well_the_transfer_ends(store: Store, tmp_path: Path, clock: Clock) -> None:
+    spool = Spool(
+        store, tmp_path, Reception(quiet_s=30, interrupted_wait_s=600, max_instances=1, min_free_mib=1), clock
+    )
+    spool.accept("a", instance(1))
+    with pytest.raises(IntakeRefused):
+        spool.accept("a", instance(2))
+    spool.end("a", released=True)
+    clock.wait(599)
+    assert _quiet(spool) == []
+
+
+def test_a_transfer_whose_end_was_not_heard_holds_nothing_up_for_ever(
+    store: Store, spool: Spool, tmp_path: Path, clock: Clock
+) -> None:
+    spool.accept("a", instance(1))
+    again = Spool(store, tmp_path, Reception(quiet_s=30, interrupted_wait_s=600), clock)
+    assert _quiet(again) == []
+    clock.wait(600)
+    assert _quiet(again) == ["1.2.3"]

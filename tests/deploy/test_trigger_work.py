@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -158,8 +159,30 @@ def test_after_a_kill_the_attempt_that_was_left_is_stopped_and_what_it_wrote_rem
     workshop: Workshop, runner: ScriptedRunner, queue: Queue, store: Store, job: Job, tmp_path: Path, clock: Clock
 ) -> None:
     (tmp_path / "work" / job.attempt_name(store.site) / "out").mkdir(parents=True)
-    workshop.recover(queue.recover())
+    workshop.recover(queue.in_state("running"))
+    queue.recover()
     assert runner.stopped == [f"breast-pcr-{store.site}-1-1"]
     assert not list((tmp_path / "work").iterdir())
     again = queue.claim()
     assert again is not None and again.attempt_name(store.site).endswith("-1-2")
+
+
+def test_an_output_with_anything_but_files_in_it_is_not_looked_at(
+    workshop: Workshop, runner: ScriptedRunner, job: Job, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("not for the PACS")
+
+    def with_a_link(attempt: Attempt) -> int:
+        publish(attempt)
+        (attempt.output / STUDY / "SR" / "1.10.dcm").symlink_to(secret)
+        return 0
+
+    def with_a_pipe(attempt: Attempt) -> int:
+        os.mkfifo(attempt.output / "result.json")
+        return 0
+
+    for answer in (with_a_link, with_a_pipe):
+        runner.answer = answer
+        assert isinstance(workshop.process(job), Failed)
+    assert not workshop.results(job)

@@ -15,6 +15,8 @@ import pytest
 from phantom import GridSpec, LesionSpec, PhantomSpec, simulate, write_study
 
 ROOT = Path(__file__).resolve().parents[2]
+HOLOSCAN_CLI = "holoscan-cli==4.2.0"
+MEND = "pip install --force-reinstall --no-deps ."
 TOOLKITS = sorted(Path("/usr/local").glob("cuda*"))
 
 pytestmark = pytest.mark.integration
@@ -39,26 +41,60 @@ def _assert_completed(out: Path) -> None:
     assert entry["status"] == "completed"
 
 
-def test_monai_deploy_exec_works_after_forced_reinstalls_of_either_package(study: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def python(tmp_path: Path) -> Path:
+    """A Python with the dependencies of the tests' own, in which the two packages in question are installed anew."""
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
     python = tmp_path / "venv" / "bin" / "python"
-    # The dependencies come from the environment of the tests; only the two packages in question are installed anew.
     packages = subprocess.run(
         [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
         capture_output=True, text=True, check=True,
     ).stdout.strip()  # fmt: skip
     Path(packages, "shared.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    for package in ("holoscan-cli==4.2.0", str(ROOT)):
+    return python
+
+
+def _reinstall(python: Path, *packages: str) -> None:
+    for package in packages:
         install = [python, "-m", "pip", "install", "-q", "--force-reinstall", "--no-deps", package]
         subprocess.run(install, check=True, capture_output=True)
-    script = tmp_path / "venv" / "bin" / "monai-deploy"
-    done = subprocess.run(
-        [script, "exec", "app", "-i", study, "-o", tmp_path / "out"], cwd=ROOT, capture_output=True, text=True
-    )
+
+
+def _exec(command: list[Path | str], study: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*command, "exec", "app", "-i", study, "-o", out], cwd=ROOT, capture_output=True, text=True)
+
+
+def test_monai_deploy_is_ours_where_this_project_was_installed_last(python: Path, study: Path, tmp_path: Path) -> None:
+    _reinstall(python, HOLOSCAN_CLI, str(ROOT))
+    script = python.with_name("monai-deploy")
+    done = _exec([script], study, tmp_path / "out")
     assert done.returncode == 0, done.stderr
     _assert_completed(tmp_path / "out")
     version = subprocess.run([script, "version"], capture_output=True, text=True, cwd=ROOT)
     assert version.returncode == 0 and "4.2.0" in version.stdout + version.stderr
+
+
+def test_where_holoscan_cli_was_installed_last_the_module_works_and_says_how_to_mend(
+    python: Path, study: Path, tmp_path: Path
+) -> None:
+    _reinstall(python, str(ROOT), HOLOSCAN_CLI)
+    script = python.with_name("monai-deploy")
+    assert "invalid choice: 'exec'" in _exec([script], study, tmp_path / "theirs").stderr
+    done = _exec([python, "-m", "app.monai_deploy"], study, tmp_path / "ours")
+    assert done.returncode == 0 and MEND in done.stderr
+    _assert_completed(tmp_path / "ours")
+    # What it says is what mends it.
+    subprocess.run([python, "-m", *MEND.split()], cwd=ROOT, check=True, capture_output=True)
+    mended = _exec([script], study, tmp_path / "mended")
+    assert mended.returncode == 0 and mended.stderr == ""
+
+
+def test_where_an_uninstalled_holoscan_cli_took_the_command_along_the_module_says_how_to_mend(python: Path) -> None:
+    _reinstall(python, str(ROOT), HOLOSCAN_CLI)
+    subprocess.run([python, "-m", "pip", "uninstall", "-q", "-y", "holoscan-cli"], check=True, capture_output=True)
+    assert not python.with_name("monai-deploy").exists()
+    done = subprocess.run([python, "-m", "app.monai_deploy", "exec", "nowhere"], capture_output=True, text=True)
+    assert done.returncode == 2 and "is gone" in done.stderr and MEND in done.stderr
 
 
 @needs_root

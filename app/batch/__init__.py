@@ -1,0 +1,1 @@
+"""Retrospective scoring: many studies, each in a process of its own, spread over workers, resumable at any moment."""
