@@ -88,7 +88,10 @@ class Keeper:
             elif self._pacs or study.is_remainder:
                 self._give_up(uid)
                 return
-            self._spool.note_complete(uid)
+            with self._store.transaction():
+                if not self._is_quiet(uid):
+                    return  # something of it came while the PACS was asked
+                self._spool.note_complete(uid)
         since = self._now() if study.complete_since is None else study.complete_since
         record = self._record(study.identity) or self._earlier_record(uid)
         if record is None:
@@ -124,13 +127,16 @@ class Keeper:
 
     def _enqueue(self, uid: str, record: FoundRecord) -> None:
         with self._store.transaction():
-            if all(study.identity.study_instance_uid != uid for study in self._spool.quiet(self._began)):
+            if not self._is_quiet(uid):
                 return  # something of it came while others were looked after
             job = self._queue.add(uid, self._spool.images_digest(uid), record, self._model)
         if job is None:
             log.info("already_processed", study=uid)
         else:
             log.info("queued", study=uid, job=job.id, clinical_source=record.source)
+
+    def _is_quiet(self, uid: str) -> bool:
+        return any(study.identity.study_instance_uid == uid for study in self._spool.quiet(self._began))
 
     def _follow_late_records(self) -> None:
         """A record that is new or was corrected makes a new result of a study that is still here."""
