@@ -55,11 +55,18 @@ def _rows(out: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def _heed_ctrl_c() -> None:
+    """A shell lets what it starts in the background ignore SIGINT, and its children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Watched:
     """A batch that runs, and every process of the application that it started, by the folder that it writes to."""
 
     def __init__(self, command: Sequence[str | Path]) -> None:
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=_heed_ctrl_c
+        )
         self.runs: dict[str, set[int]] = {}
 
     def look(self) -> list[psutil.Process]:
@@ -139,6 +146,15 @@ def test_with_a_worker_killed_in_the_middle_all_results_are_there_and_none_twice
     assert {row["inputs"] for row in rows} == {"1"}
     assert len(list(tmp_path.glob("studies/*/*/SR/*.dcm"))) == 3
     assert not list(tmp_path.glob("studies/.*"))
+    direct = tmp_path / "direct"
+    subprocess.run([sys.executable, "-m", "app", "-i", archive / "1", "-o", direct], cwd=ROOT, check=True)
+    (alone,) = direct.glob("*/result.json")
+    (spread,) = tmp_path.glob(f"studies/*/{alone.parent.name}/result.json")
+    assert _facts(spread) == _facts(alone)
+
+
+def _facts(result: Path) -> dict[str, object]:
+    return {name: value for name, value in json.loads(result.read_text()).items() if name != "timings_s"}
 
 
 def test_a_batch_that_was_killed_goes_on_where_it_ended(archive: Path, tmp_path: Path) -> None:
