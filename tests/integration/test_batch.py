@@ -55,6 +55,15 @@ def _rows(out: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def _is_fork(process: psutil.Process, command: list[str]) -> bool:
+    """Whether it is the application's own child, which has its command line until it becomes another program."""
+    try:
+        parent = process.parent()
+    except psutil.NoSuchProcess:
+        return True
+    return parent is not None and _command_line(parent) == command
+
+
 def _heed_ctrl_c() -> None:
     """A shell lets what it starts in the background ignore SIGINT, and its children inherit that."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -74,7 +83,7 @@ class Watched:
         found: dict[str, psutil.Process] = {}
         for process in _descendants(self.process.pid):
             command = _command_line(process)
-            if command[1:3] != ["-m", "app"]:
+            if command[1:3] != ["-m", "app"] or _is_fork(process, command):
                 continue
             out = command[command.index("-o") + 1]
             assert out not in found, "two processes work at one study"
