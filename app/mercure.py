@@ -23,7 +23,7 @@ from app.log import error_log
 from app.run import EXIT_COMPLETED, EXIT_CONFIGURATION, EXIT_INTERNAL, EXIT_NOT_EVALUABLE, RunOutcome, run
 from app.settings import Settings, choose_folders, read_settings
 from pcr.clinical_file import read_clinical_file
-from pcr.reasons import BadConfiguration, BadModel, NotEvaluable
+from pcr.reasons import BadConfiguration, BadModel, NotEvaluable, first_complaint
 from pcr.report.provenance import RESEARCH_NOTICE
 from pcr.report.publish import RESULT_NAME
 from pcr.report.result import StudyResult
@@ -85,9 +85,8 @@ def _settings(task: Path, clinical: Path, environment: Mapping[str, str]) -> Set
     try:
         return Settings(**_over(read_settings(environment).model_dump(), wanted))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BadConfiguration(f"task.json: setting '{where}': {first['msg']}") from None
+        where, what = first_complaint(error)
+        raise BadConfiguration(f"task.json: setting '{where}': {what}") from None
 
 
 def _task_settings(path: Path) -> dict[str, Any]:
@@ -109,10 +108,10 @@ def _task_settings(path: Path) -> dict[str, Any]:
 def _refuse_records_without_key(path: Path) -> None:
     """A module's settings go with every study, so a record without a key would be taken for every patient."""
     try:
-        entries = read_clinical_file(path).entries
+        is_keyed = read_clinical_file(path).is_keyed
     except NotEvaluable:  # the run says so, for the study
         return
-    if not all(entry.key_kind for entry in entries):
+    if not is_keyed:
         raise BadConfiguration("task.json: setting 'clinical': each record needs study_instance_uid or patient_id")
 
 

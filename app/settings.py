@@ -16,7 +16,7 @@ from pcr.kinetic_localizer import LocalizerSettings
 from pcr.localize import LocalizationSettings
 from pcr.model import Device
 from pcr.motion import MotionSettings
-from pcr.reasons import BadConfiguration
+from pcr.reasons import BadConfiguration, first_complaint
 from pcr.report.settings import Background, ReportSettings
 from pcr.study import InboxLimits
 from pcr.volume import MAX_MEMORY_MIB, MAX_VOXELS, VolumeLimits
@@ -155,9 +155,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         _refuse_misplaced(written, environment)
         return Settings(**written.get(YAML_KEY, {}))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BadConfiguration(f"setting '{where}': {first['msg']}") from None
+        where, what = first_complaint(error)
+        raise BadConfiguration(f"setting '{where}': {what}") from None
     except (YAMLError, OSError, TypeError, AttributeError, ValueError) as error:
         raise BadConfiguration(f"{path} can not be read ({type(error).__name__}); check its syntax") from None
 
@@ -196,7 +195,7 @@ def choose_folders(
     """
     source = _required(given_input or _named(environment, _INPUT_NAMES), "input folder (-i)", _INPUT_NAMES)
     out = _required(given_output or _named(environment, _OUTPUT_NAMES), "output folder (-o)", _OUTPUT_NAMES)
-    models = given_models or _named(environment, _MODEL_NAMES) or _default_models()
+    models = given_models or _named(environment, _MODEL_NAMES) or default_models()
     if not source.is_dir():
         raise BadConfiguration(f"the input folder {source} is not there, or is no folder")
     if not models.is_dir():
@@ -208,7 +207,8 @@ def choose_folders(
     return Folders(source, out, models)
 
 
-def _default_models() -> Path:
+def default_models() -> Path:
+    """`models/` of the folder that the program is started in, else that beside the application."""
     here = Path("models")
     return here if here.is_dir() else APP_ROOT / "models"
 

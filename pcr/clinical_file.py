@@ -153,6 +153,11 @@ class ClinicalFile:
     source: str
     remarks: tuple[str, ...] = ()
 
+    @property
+    def is_keyed(self) -> bool:
+        """Whether every record says whose it is: one that does not would be taken for anybody's."""
+        return all(entry.key_kind for entry in self.entries)
+
     def record_for(self, study: Study, studies: Sequence[Study]) -> ClinicalRecord:
         """The record of one study among all studies of the input, its age completed from the DICOM header.
 

@@ -12,7 +12,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from pcr.reasons import BadModel
+from pcr.reasons import BadModel, first_complaint
 
 CONTRACT_VERSION: Final = 2
 METADATA_KEY = "breast_pcr"
@@ -213,6 +213,5 @@ def read_metadata(folder: Path) -> ModelFolder:
             {"name": metadata.get("name"), "version": metadata.get("version"), "manifest": metadata[METADATA_KEY]}
         )
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BadModel(f"{METADATA_PATH}: {where}: {first['msg']} ({error.error_count()} in all)") from None
+        where, what = first_complaint(error)
+        raise BadModel(f"{METADATA_PATH}: {where}: {what} ({error.error_count()} in all)") from None

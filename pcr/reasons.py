@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from pydantic import ValidationError
+
 
 class ReasonCode(StrEnum):
     """Stable codes for machines; the message beside them is for the person who can act on it."""
@@ -58,3 +60,9 @@ class BadModel(PcrError):
 
     def __init__(self, message: str) -> None:
         super().__init__(ReasonCode.BAD_MODEL, message)
+
+
+def first_complaint(error: ValidationError) -> tuple[str, str]:
+    """Where the first wrong entry stands, with dots between its parts, and what is wrong with it."""
+    first = error.errors()[0]
+    return ".".join(str(part) for part in first["loc"]), first["msg"]

@@ -120,10 +120,10 @@ def _records_checksum(settings: Settings, sources: Sequence[Source]) -> str:
     if path is None:
         return ""
     try:
-        entries = read_clinical_file(path).entries
+        file = read_clinical_file(path)
     except NotEvaluable as error:
         raise BadConfiguration(f"the clinical file that the settings name: {error.message}") from None
-    if len(sources) > 1 and not all(entry.key_kind for entry in entries):
+    if len(sources) > 1 and not file.is_keyed:
         raise BadConfiguration(
             "the clinical file that the settings name holds a record without a key, which every input would take "
             "for its own; give it the study_instance_uid"

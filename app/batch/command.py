@@ -15,7 +15,7 @@ from app.batch.made_with import check_model
 from app.batch.sources import Source, folders_below, listed_folders, named_folders, refuse_overlap
 from app.log import error_log
 from app.run import EXIT_CONFIGURATION, EXIT_INTERNAL, EXIT_NOT_EVALUABLE
-from app.settings import APP_ROOT, Settings, read_settings
+from app.settings import Settings, default_models, read_settings
 from pcr.reasons import BadConfiguration, BadModel, NotEvaluable
 from pcr.report.provenance import RESEARCH_NOTICE
 
@@ -53,7 +53,7 @@ def run_command(arguments: Sequence[str]) -> int:
 
 def _order(options: argparse.Namespace) -> Order:
     settings = _placed(read_settings())
-    models = (options.model or _default_models()).resolve()
+    models = (options.model or default_models()).resolve()
     out = options.output.resolve()
     below = tuple(folder for archive in options.below for folder in folders_below(archive))
     listed = tuple(folder for file in options.list for folder in listed_folders(file))
@@ -75,11 +75,6 @@ def _placed(settings: Settings) -> Settings:
     if settings.clinical_file is None:
         return settings
     return settings.model_copy(update={"clinical_file": settings.clinical_file.resolve()})
-
-
-def _default_models() -> Path:
-    here = Path("models")
-    return here if here.is_dir() else APP_ROOT / "models"
 
 
 def _of_orthanc(options: argparse.Namespace) -> tuple[Source, ...]:

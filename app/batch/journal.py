@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from app.batch.place import Place, remove, sync_folder, write_whole
-from pcr.report.publish import RESULT_NAME
+from app.batch.place import Place, remove, write_whole
+from pcr.report.publish import RESULT_NAME, sync
 from pcr.report.result import RunResult, StudyEntry, StudyResult
 
 _RECORD_NAME = "job.json"
@@ -81,7 +81,7 @@ def publish(place: Place, job: str, record: JobRecord) -> FinishedJob:
     if final.exists():
         final.rename(replaced)
     staged.rename(final)
-    sync_folder(place.studies)
+    sync(place.studies)
     remove(replaced)
     if (finished := read_finished(place, job)) is None:
         raise OSError("what was written can not be read back")

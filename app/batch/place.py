@@ -12,6 +12,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from pcr.reasons import BadConfiguration
+from pcr.report.publish import sync
 
 _POLL_S = 0.1
 
@@ -118,16 +119,7 @@ def write_whole(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     staged.rename(path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make sure that names in a folder outlive a loss of power."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync(path.parent)
 
 
 def remove(folder: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pcr.reasons import BadConfiguration
+from pcr.reasons import BadConfiguration, first_complaint
 
 Name = Annotated[str, Field(min_length=1)]
 
@@ -56,8 +56,7 @@ def read_configuration(path: Path) -> PackageConfiguration:
     try:
         return PackageConfiguration.model_validate(yaml.safe_load(path.read_text("utf-8")))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BadConfiguration(f"{path.name}: {where}: {first['msg']}") from None
+        where, what = first_complaint(error)
+        raise BadConfiguration(f"{path.name}: {where}: {what}") from None
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise BadConfiguration(f"{path} can not be read ({type(error).__name__}); check its syntax") from None

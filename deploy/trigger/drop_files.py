@@ -78,7 +78,7 @@ def judge(path: Path, signature: Signature) -> JudgedFile | None:
         )
     except NotEvaluable as error:
         return JudgedFile(signature, None, error.message)
-    if not all(entry.key_kind for entry in file.entries):
+    if not file.is_keyed:
         return JudgedFile(signature, None, "a record in it names no study, accession number or patient")
     return JudgedFile(signature, file)
 

@@ -12,7 +12,7 @@ from deploy.trigger.pacs import Pacs, PacsUnavailable
 from deploy.trigger.queue import Job, Queue
 from deploy.trigger.records import FoundRecord, RecordSource, RecordsUnavailable, StudyIdentity, no_record
 from deploy.trigger.settings import Reconcile, TriggerSettings
-from deploy.trigger.spool import QuietStudy, Spool, identities
+from deploy.trigger.spool import QuietStudy, Spool
 from deploy.trigger.store import Store
 from deploy.trigger.work import Workshop
 
@@ -153,8 +153,7 @@ class Keeper:
         self._seen_records = seen
 
     def _follow(self, job: Job) -> None:
-        (identity,) = identities(self._store, [job.study_uid])
-        record = self._records.find(identity)
+        record = self._records.find(self._spool.identity(job.study_uid))
         if record is None or record.digest == job.record_digest.split(_AFTER)[0]:
             return
         images = self._spool.images_digest(job.study_uid)

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from deploy.trigger.queue import STATES
+from deploy.trigger.queue import Census, census
 from deploy.trigger.settings import Metrics
 from deploy.trigger.store import Store
 from pcr.reasons import BadConfiguration
@@ -35,14 +35,15 @@ class TriggerMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All metrics, as they are now."""
-        yield self._jobs()
-        yield self._oldest()
+        jobs = census(self._store)
+        yield self._jobs(jobs)
+        yield self._oldest(jobs)
         yield self._outcomes()
         yield self._durations()
         waiting = GaugeMetricFamily(
             "breast_pcr_studies_arriving", "Studies with images that no job has seen: arriving, or awaiting a record"
         )
-        waiting.add_metric([], self._number("SELECT count(*) FROM study WHERE arrived"))
+        waiting.add_metric([], self._store.rows("SELECT count(*) FROM study WHERE arrived")[0][0])
         yield waiting
         problems = GaugeMetricFamily("breast_pcr_record_problems", "Clinical record files that can not be read")
         problems.add_metric([], self._problems())
@@ -53,22 +54,21 @@ class TriggerMetrics(Collector):
         look.add_metric([], self._now() - self._last_look())
         yield look
 
-    def _jobs(self) -> Metric:
+    def _jobs(self, counted: Census) -> Metric:
         family = GaugeMetricFamily("breast_pcr_jobs", "Jobs by state", labels=["state"])
-        for state in STATES:
-            family.add_metric([state], self._number("SELECT count(*) FROM job WHERE state=?", state))
+        for state, (jobs, _) in counted.items():
+            family.add_metric([state], jobs)
         return family
 
-    def _oldest(self) -> Metric:
+    def _oldest(self, counted: Census) -> Metric:
         family = GaugeMetricFamily(
             "breast_pcr_oldest_job_age_seconds",
             "Age of the oldest job by state, 0 where there is none",
             labels=["state"],
         )
-        for state in STATES:
+        for state, (_, oldest) in counted.items():
             if state not in (*_ENDED, "superseded"):
-                query = "SELECT coalesce(?-min(created), 0) FROM job WHERE state=?"
-                family.add_metric([state], self._number(query, self._now(), state))
+                family.add_metric([state], 0 if oldest is None else self._now() - oldest)
         return family
 
     def _outcomes(self) -> Metric:
@@ -92,9 +92,6 @@ class TriggerMetrics(Collector):
         buckets = [(str(bound), float(sum(s <= bound for s in seconds))) for bound in _BUCKETS_S]
         family.add_metric([], [*buckets, ("+Inf", float(len(seconds)))], sum(seconds))
         return family
-
-    def _number(self, query: str, *values: object) -> float:
-        return float(self._store.rows(query, values)[0][0])
 
 
 def serve_metrics(metrics: TriggerMetrics, settings: Metrics) -> Callable[[], None]:

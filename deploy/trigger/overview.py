@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from deploy.trigger.drop_folder import DropFolder
-from deploy.trigger.queue import STATES, Queue
+from deploy.trigger.queue import Queue, census
 from deploy.trigger.records import Problem
 from deploy.trigger.settings import Records, Retry
 from deploy.trigger.store import Store
@@ -60,9 +60,8 @@ def overview(state: Path) -> Overview:
         troubled = [job for name in ("queued", "sending") for job in queue.in_state(name) if job.trouble]
         return Overview(
             states=tuple(
-                StateLine(state=name, jobs=len(jobs), oldest=_age(jobs[0].created) if jobs else "")
-                for name in STATES
-                for jobs in [queue.in_state(name)]
+                StateLine(state=state, jobs=jobs, oldest="" if oldest is None else _age(oldest))
+                for state, (jobs, oldest) in census(store).items()
             ),
             arriving=store.rows("SELECT count(*) FROM study WHERE arrived")[0][0],
             troubles=tuple(

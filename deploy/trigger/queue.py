@@ -19,6 +19,7 @@ State = Literal["queued", "running", "sending", "done", "dead", "superseded"]
 NOT_DELIVERED = "not_delivered"
 # Reasons that say nothing of the study.
 MAY_PASS = (NOT_DELIVERED, "timeout", "runner_unavailable", "bad_configuration", "bad_model", "internal_error")
+Census = dict[State, tuple[int, float | None]]
 STATES: tuple[State, ...] = ("queued", "running", "sending", "done", "dead", "superseded")
 
 
@@ -224,6 +225,13 @@ class Queue:
     def _set(self, job: Job, assignments: str, *values: object) -> None:
         with self._store.transaction() as connection:
             connection.execute(f"UPDATE job SET {assignments} WHERE id=?", (*values, job.id))
+
+
+def census(store: Store) -> Census:
+    """How many jobs are in each state, and when the oldest of them was made."""
+    query = "SELECT state, count(*) AS n, min(created) AS oldest FROM job GROUP BY state"
+    found = {row["state"]: (row["n"], row["oldest"]) for row in store.rows(query)}
+    return {state: found.get(state, (0, None)) for state in STATES}
 
 
 def _job(row: sqlite3.Row) -> Job:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 from yaml import YAMLError
 
-from pcr.reasons import BadConfiguration
+from pcr.reasons import BadConfiguration, first_complaint
 
 ENV_PREFIX = "BREAST_PCR_TRIGGER_"
 
@@ -222,8 +222,7 @@ def read_trigger_settings(path: Path) -> TriggerSettings:
         written: dict[str, Any] = YamlConfigSettingsSource(TriggerSettings, yaml_file=path)()
         return TriggerSettings(**written)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "settings"
-        raise BadConfiguration(f"{path.name}: {where}: {first['msg']}") from None
+        where, what = first_complaint(error)
+        raise BadConfiguration(f"{path.name}: {where or 'settings'}: {what}") from None
     except (YAMLError, OSError, TypeError, ValueError) as error:
         raise BadConfiguration(f"{path} can not be read ({type(error).__name__}); check its syntax") from None

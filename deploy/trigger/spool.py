@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from deploy.trigger import settings
 from deploy.trigger.reception import IntakeRefused, ReceivedInstance
 from deploy.trigger.records import StudyIdentity
 from deploy.trigger.store import Store
+from pcr.report.publish import sync
 
 OUT_OF_RESOURCES = 0xA700  # PS3.4 Table B.2-1
 _NOT_IMAGES = ("Presentation State", "SR Storage", "Key Object", "Encapsulated", "Waveform", "Report")
@@ -89,7 +90,7 @@ class Spool:
             connection.execute("INSERT OR IGNORE INTO transfer VALUES (?,?,?)", (association, uid, now))
             if staged is not None:
                 staged.rename(path)
-                _sync_folder(path.parent)
+                sync(path.parent)
                 if known_digest is None:
                     connection.execute("UPDATE study SET instances=instances+1 WHERE study_uid=?", (uid,))
                 connection.execute(
@@ -142,6 +143,11 @@ class Spool:
             QuietStudy(_identity(row), row["complete_since"], row["fetches"], row["instances"] < row["forgotten"])
             for row in rows
         ]
+
+    def identity(self, study_uid: str) -> StudyIdentity:
+        """What is known of the identity of a study that is here."""
+        (row,) = self._store.rows("SELECT * FROM study WHERE study_uid=?", (study_uid,))
+        return _identity(row)
 
     def is_arriving(self, study_uid: str) -> bool:
         """Whether images of the study are on their way, or no job has been made of them yet."""
@@ -227,14 +233,6 @@ class Spool:
         connection.execute("UPDATE study SET interrupted_at=? WHERE study_uid=?", (self._now(), study_uid))
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
@@ -267,9 +265,3 @@ def _date(written: str) -> date | None:
         return datetime.strptime(written, "%Y%m%d").date()
     except ValueError:
         return None
-
-
-def identities(store: Store, uids: Iterable[str]) -> list[StudyIdentity]:
-    """What is known of the identity of studies."""
-    found = (store.rows("SELECT * FROM study WHERE study_uid=?", (uid,)) for uid in uids)
-    return [_identity(row) for rows in found for row in rows]

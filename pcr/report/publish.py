@@ -70,14 +70,14 @@ def publish_study(out: Path, result: StudyResult, objects: Mapping[str, Sequence
         target.parent.mkdir(exist_ok=True)
         dataset.save_as(target, enforce_file_format=True)
         _check_written(target, dataset)
-        _sync(target)
+        sync(target)
     _write_text(staged / RESULT_NAME, result.model_dump_json(indent=2))
     for folder in (*sorted(p for p in staged.iterdir() if p.is_dir()), staged):
-        _sync(folder)
+        sync(folder)
     if os.path.lexists(final):
         final.rename(replaced)
     staged.rename(final)
-    _sync(out)
+    sync(out)
     _remove(replaced)
     return final
 
@@ -87,7 +87,7 @@ def publish_run(out: Path, result: RunResult) -> None:
     staged = out / (_STAGED + RESULT_NAME)
     _write_text(staged, result.model_dump_json(indent=2))
     staged.rename(out / RESULT_NAME)
-    _sync(out)
+    sync(out)
 
 
 def object_paths(objects: Mapping[str, Sequence[Dataset]]) -> tuple[str, ...]:
@@ -140,10 +140,11 @@ def _check_written(path: Path, dataset: Dataset) -> None:
 
 def _write_text(path: Path, text: str) -> None:
     path.write_text(text + "\n", "utf-8")
-    _sync(path)
+    sync(path)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Make sure that a file, or the names in a folder, outlive a loss of power."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

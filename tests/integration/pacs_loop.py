@@ -18,23 +18,18 @@ import yaml
 
 from pcr.report.reader import read_report
 from pcr.report.report_facts import ReportFacts
-from phantom import GridSpec, LesionSpec, PhantomSpec, WrittenStudy, simulate, write_study
+from phantom import WrittenStudy, simulate, write_study
 from tests.integration.orthanc import AE_TITLE, DICOM_PORT, TRIGGER_AE_TITLE, TRIGGER_PORT, Orthanc, running_orthanc
+from tests.integration.small_spec import small_spec
 
 ROOT = Path(__file__).resolve().parents[2]
 METRICS_PORT = 9108
 
 
 def small_study(out: Path, seed: int, layout: str | None = None) -> WrittenStudy:
-    """A patient in four phases of 26 slices, a few seconds' work."""
-    spec = PhantomSpec(
-        seed=seed,
-        grid=GridSpec(slices=26, slice_spacing_mm=4.0),
-        lesion=LesionSpec(side="left", diameter_mm=20, kinetics="washout"),
-        phase_times_s=(0.0, 129.0, 219.0, 549.0),
-    )
+    """The small patient of a seed, written in a layout."""
     chosen = {} if layout is None else {"layout": layout}
-    return write_study(simulate(spec), out=out, distractors=False, **chosen)
+    return write_study(simulate(small_spec(seed)), out=out, distractors=False, **chosen)
 
 
 class Loop:

@@ -16,8 +16,9 @@ import psutil
 import pytest
 
 from app.batch.sources import FolderSource, job_name
-from phantom import GridSpec, Identity, LesionSpec, PhantomSpec, simulate, write_study
+from phantom import Identity, simulate, write_study
 from tests.integration.orthanc import HTTP_PORT, running_orthanc
+from tests.integration.small_spec import small_spec
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,14 +33,8 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three patients with a study each, and a folder that holds none."""
     archive = tmp_path_factory.mktemp("archive")
     for seed in (1, 2, 3):
-        spec = PhantomSpec(
-            seed=seed,
-            grid=GridSpec(slices=26, slice_spacing_mm=4.0),
-            lesion=LesionSpec(side="left", diameter_mm=20, kinetics="washout"),
-            phase_times_s=(0.0, 129.0, 219.0, 549.0),
-        )
         identity = Identity(patient_id=f"SIM-{seed}", study_date=f"202{seed}0101")
-        written = write_study(simulate(spec), out=archive / str(seed), identity=identity, distractors=False)
+        written = write_study(simulate(small_spec(seed)), out=archive / str(seed), identity=identity, distractors=False)
         written.truth.unlink()
     (archive / "none").mkdir()
     (archive / "none" / "readme.txt").write_text("no image")

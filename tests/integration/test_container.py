@@ -17,9 +17,10 @@ import pytest
 from referencing import Registry, Resource
 
 import pcr
-from phantom import GridSpec, LesionSpec, PhantomSpec, simulate, write_study
+from phantom import simulate, write_study
 from tests.deploy.packager_oracle import packager_manifests
 from tests.integration.containers import CACHE, LOCKED_DOWN, ROOT, built_image, needs_podman, podman
+from tests.integration.small_spec import small_spec
 
 pytestmark = [pytest.mark.integration, needs_podman, pytest.mark.xdist_group("container")]
 
@@ -35,13 +36,7 @@ def image() -> str:
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    spec = PhantomSpec(
-        seed=11,
-        grid=GridSpec(slices=26, slice_spacing_mm=4.0),
-        lesion=LesionSpec(side="left", diameter_mm=20, kinetics="washout"),
-        phase_times_s=(0.0, 129.0, 219.0, 549.0),
-    )
-    return _readable(write_study(simulate(spec), out=tmp_path_factory.mktemp("phantom")).folder)
+    return _readable(write_study(simulate(small_spec()), out=tmp_path_factory.mktemp("phantom")).folder)
 
 
 @pytest.fixture(scope="module")

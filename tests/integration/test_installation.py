@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from phantom import GridSpec, LesionSpec, PhantomSpec, simulate, write_study
+from phantom import simulate, write_study
+from tests.integration.small_spec import small_spec
 
 ROOT = Path(__file__).resolve().parents[2]
 HOLOSCAN_CLI = "holoscan-cli==4.2.0"
@@ -27,13 +28,7 @@ needs_root = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    spec = PhantomSpec(
-        seed=11,
-        grid=GridSpec(slices=26, slice_spacing_mm=4.0),
-        lesion=LesionSpec(side="left", diameter_mm=20, kinetics="washout"),
-        phase_times_s=(0.0, 129.0, 219.0, 549.0),
-    )
-    return write_study(simulate(spec), out=tmp_path_factory.mktemp("phantom"), distractors=False).folder
+    return write_study(simulate(small_spec()), out=tmp_path_factory.mktemp("phantom"), distractors=False).folder
 
 
 def _assert_completed(out: Path) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from phantom import GridSpec, LesionSpec, PhantomSpec, simulate, write_study
+from phantom import simulate, write_study
 from tests.integration.containers import ROOT, built_image, needs_podman, podman
+from tests.integration.small_spec import small_spec
 
 pytestmark = [pytest.mark.integration, needs_podman]
 
@@ -30,13 +31,7 @@ def test_mercure_takes_the_image_for_a_module_and_not_for_a_map(image: str) -> N
 
 
 def test_a_study_goes_through_the_image_as_mercure_runs_it(image: str, tmp_path: Path) -> None:
-    spec = PhantomSpec(
-        seed=11,
-        grid=GridSpec(slices=26, slice_spacing_mm=4.0),
-        lesion=LesionSpec(side="left", diameter_mm=20, kinetics="washout"),
-        phase_times_s=(0.0, 129.0, 219.0, 549.0),
-    )
-    written = write_study(simulate(spec), out=tmp_path)
+    written = write_study(simulate(small_spec()), out=tmp_path)
     source, out = tmp_path / "task-in", tmp_path / "task-out"
     for folder in (source, out):
         folder.mkdir()

@@ -68,7 +68,7 @@ def _killed_at(step: int, work: Callable[[], None]) -> bool:
             setattr(Path, name, deadly(getattr(Path, name)))
         Dataset.save_as = deadly(Dataset.save_as)  # type: ignore[method-assign]
         publish.shutil.rmtree = deadly(publish.shutil.rmtree)  # type: ignore[assignment]
-        publish._sync = deadly(publish._sync)  # type: ignore[assignment]
+        publish.sync = deadly(publish.sync)  # type: ignore[assignment]
         work()
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == _EXIT
